@@ -1,0 +1,5 @@
+//! `project.toml`: its model, and how it is read.
+
+pub mod model;
+
+pub use model::*;

@@ -1,0 +1,10 @@
+//! storkit's functional core: it decides, and touches nothing.
+//!
+//! Files, processes, the clock and random numbers are the shell's; they enter here as values. Everything that
+//! happens is an event, `Pipeline::handle` answers with effects, and the shell carries them out.
+
+pub mod config;
+pub mod facts;
+pub mod ids;
+pub mod stage;
+pub mod story;
