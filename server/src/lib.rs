@@ -1,1 +1,15 @@
-//! shell
+//! storkit's shell: it looks at the outside world, acts on it, and asks the core what to do.
+//!
+//! Layered downward only: faces (`cli`, `http`) → `daemon` → adapters → `sys` → core.
+
+pub mod agents;
+pub mod board;
+pub mod cli;
+pub mod daemon;
+pub mod gates;
+pub mod git;
+pub mod http;
+pub mod ledger;
+pub mod sys;
+pub mod watch;
+pub mod worktrees;
