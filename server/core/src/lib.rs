@@ -6,5 +6,7 @@
 pub mod config;
 pub mod facts;
 pub mod ids;
+pub mod request;
+pub mod snapshot;
 pub mod stage;
 pub mod story;

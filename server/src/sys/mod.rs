@@ -1,1 +1,5 @@
-//! TODO(sys)
+//! The bottom of the shell: processes, files, clocks and threads, each behind one door.
+
+pub mod cancel;
+pub mod fs;
+pub mod process;

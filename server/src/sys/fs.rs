@@ -1,0 +1,1 @@
+//! Files, made to last: durable writes, moves that refuse to replace, locks.
