@@ -3,13 +3,19 @@
 //! Files, processes, the clock and random numbers are the shell's; they enter here as values. Everything that
 //! happens is an event, `Pipeline::handle` answers with effects, and the shell carries them out.
 
+pub mod assign;
+pub mod board;
 pub mod config;
 pub mod effect;
 pub mod event;
 pub mod facts;
+pub mod graph;
+pub mod hints;
 pub mod ids;
 pub mod memory;
+pub mod pipeline;
 pub mod request;
+pub mod run;
 pub mod sighting;
 pub mod snapshot;
 pub mod stage;

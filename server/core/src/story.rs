@@ -30,8 +30,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Story, Self::Bug, Self::Spike, Self::Refactor, Self::Chore, Self::Epic];
+    pub const ALL: [Self; 6] = [Self::Story, Self::Bug, Self::Spike, Self::Refactor, Self::Chore, Self::Epic];
 
     /// The name in files and JSON.
     pub const fn name(self) -> &'static str {
@@ -231,13 +230,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of a whole file.
     pub fn of_file(path: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            line: None,
-            column: None,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
+        Self { path: path.into(), line: None, column: None, message: message.into(), hint: Some(hint.into()) }
     }
 
     /// A problem at a place in a file.
@@ -247,10 +240,6 @@ impl Problem {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self {
-            line: Some(place.line),
-            column: Some(place.column),
-            ..Self::of_file(path, message, hint)
-        }
+        Self { line: Some(place.line), column: Some(place.column), ..Self::of_file(path, message, hint) }
     }
 }
