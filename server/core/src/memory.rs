@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AgentName, RunId};
+use crate::ids::{AgentName, Oid, RunId};
 use crate::stage::Stage;
 use crate::time::Wall;
 
@@ -67,6 +67,10 @@ pub struct Memory {
     pub asked_in: Option<Stage>,
     /// The question whose answer the next prompt is to hold.
     pub answered: Option<u32>,
+    /// Its commit on base, where it has landed in this stay in merge.
+    pub landed: Option<Oid>,
+    /// Changed paths that only a person lets through, as last seen.
+    pub protected: Vec<String>,
     /// A `blocked` that a person took away while its cause still stands.
     pub declined: Option<String>,
     /// Runs so far.
@@ -107,6 +111,7 @@ impl Memory {
         self.transients = 0;
         self.review_asked = false;
         self.rejecting = false;
+        self.landed = None;
         self.declined = None;
     }
 }

@@ -173,6 +173,7 @@ impl Pipeline {
         if story.blocked.is_some() {
             self.unblocked(&story.id, None);
         }
+        self.track_mut(&story.id).not_before_ms = None;
         let mut steps = clearing(story);
         if story.stage == Stage::Backlog {
             steps.push(Step::Move(Stage::Current));

@@ -291,7 +291,7 @@ impl Pipeline {
 
     fn qa_conditions(&self, id: &StoryId, story: &Story, track: &Track, found: &mut Vec<Condition>) {
         if self.waits_for_review(story, track) {
-            let why = match track.protected.as_slice() {
+            let why = match track.memory.protected.as_slice() {
                 [] => String::new(),
                 paths => format!(" (it touches {}, which merge.protect guards)", paths.join(", ")),
             };

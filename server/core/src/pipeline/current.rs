@@ -83,7 +83,7 @@ impl Pipeline {
     /// A story whose work is green leaves current.
     fn go_on(&mut self, id: &StoryId) {
         let Some(story) = self.story(id) else { return };
-        let unseen = self.tracks.get(id).is_some_and(|track| track.protected.is_empty());
+        let unseen = self.tracks.get(id).is_some_and(|track| track.memory.protected.is_empty());
         let to = if self.qa_of(story) == Qa::Server && story.kind != Kind::Spike && unseen {
             Stage::Merge
         } else {

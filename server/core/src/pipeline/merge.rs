@@ -22,6 +22,10 @@ const REFUSED_MAX: u32 = 3;
 
 impl Pipeline {
     pub(super) fn step_merge(&mut self, id: &StoryId) {
+        if self.tracks.get(id).is_some_and(|track| track.memory.landed.is_some()) {
+            self.move_to(id, Stage::Done);
+            return;
+        }
         if !self.obstacles(id).is_empty() {
             return;
         }
@@ -231,7 +235,7 @@ impl Pipeline {
     /// A mergemaster says that it is mended: it is tried again, by a person first where it touches what is protected.
     pub(super) fn mended(&mut self, id: &StoryId) {
         let track = self.track_mut(id);
-        let guarded = !track.protected.is_empty() && !track.memory.by_person;
+        let guarded = !track.memory.protected.is_empty() && !track.memory.by_person;
         track.change().step = Step::Begin;
         if guarded {
             self.move_to(id, Stage::Qa);
@@ -300,9 +304,9 @@ impl Pipeline {
         self.landing.red = None;
         let text = format!("landed on {} as {}", self.base_name(), commit.short());
         self.tell(Topic::Landed, Some(id), text);
-        if self.board.stage(id) == Some(Stage::Merge) {
-            self.move_to(id, Stage::Done);
-        } else {
+        self.track_mut(id).change().landed = Some(commit.clone());
+        // An editor may have renamed the file away for a moment: then it goes to done when it is back.
+        if self.board.stage(id).is_some_and(|stage| stage != Stage::Merge) {
             self.landed_elsewhere(id, commit);
         }
     }

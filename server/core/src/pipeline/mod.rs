@@ -212,7 +212,8 @@ impl Pipeline {
                 let work = std::mem::take(&mut track.work);
                 let cancelled = std::mem::take(&mut track.abandoned);
                 // Nor does a result count that belongs to a stage which the story has left.
-                let abandoned = cancelled || track.memory.stage != self.board.stage(&id);
+                let left = self.board.stage(&id).is_some_and(|stage| track.memory.stage != Some(stage));
+                let abandoned = cancelled || left;
                 self.touched.insert(id.clone());
                 self.take_work(&id, work, abandoned, outcome);
             }

@@ -11,16 +11,22 @@ use crate::story::{Kind, Story};
 const SWEEP_MS: u64 = 60_000;
 
 impl Pipeline {
+    /// Whether a story of the backlog has nothing left to wait for but room and a person's leave.
+    pub(super) fn is_promotable(&self, id: &StoryId) -> bool {
+        self.config.board.auto_promote
+            && self.tracks.get(id).is_some_and(|track| track.promote)
+            && self.story(id).is_some_and(|story| !story.depends_on.is_empty())
+            && self.waits_for(id).is_empty()
+    }
+
     pub(super) fn step_backlog(&mut self, id: &StoryId) {
-        let Some(story) = self.story(id) else { return };
-        let promoted = self.tracks.get(id).is_some_and(|track| track.promote);
-        if !promoted || !self.config.board.auto_promote || story.depends_on.is_empty() {
+        if !self.is_promotable(id) {
             return;
         }
         let room = self.config.board.wip_current == 0
             || self.board.files_in(Stage::Current).count()
                 < usize::try_from(self.config.board.wip_current).unwrap_or(usize::MAX);
-        if room && self.obstacles(id).is_empty() && self.waits_for(id).is_empty() {
+        if room && self.obstacles(id).is_empty() {
             self.move_to(id, Stage::Current);
         }
     }

@@ -32,7 +32,7 @@ impl Pipeline {
             self.block(id, NOTHING_TO_REVIEW);
             return;
         }
-        match self.reviewer(story, &track.protected) {
+        match self.reviewer(story, &track.memory.protected) {
             Qa::Human => self.ask_for_review(id),
             Qa::Server => self.move_to(id, Stage::Merge),
             Qa::Agent => self.start_run(id, Role::Qa),
@@ -49,14 +49,14 @@ impl Pipeline {
     pub(super) fn waits_for_review(&self, story: &Story, track: &super::track::Track) -> bool {
         track.memory.review_asked
             || story.review_hold.is_some()
-            || (track.ahead.is_some() && self.reviewer(story, &track.protected) == Qa::Human)
+            || (track.ahead.is_some() && self.reviewer(story, &track.memory.protected) == Qa::Human)
     }
 
     pub(super) fn inspected(&mut self, id: &StoryId, facts: BranchFacts) {
         let track = self.track_mut(id);
         track.branch = facts.tip.is_some();
         track.ahead = Some(facts.ahead);
-        track.protected = facts.protected;
+        track.change().protected = facts.protected;
     }
 
     fn ask_for_review(&mut self, id: &StoryId) {

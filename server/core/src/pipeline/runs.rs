@@ -168,7 +168,7 @@ impl Pipeline {
         track.branch = facts.branch.tip.is_some() || track.branch;
         track.ahead = None;
         if facts.branch.tip.is_some() {
-            track.protected.clone_from(&facts.branch.protected);
+            track.change().protected.clone_from(&facts.branch.protected);
         }
         if end != RunEnd::Cancelled && !matches!(end, RunEnd::TryLater(_)) {
             track.change().transients = 0;

@@ -5,9 +5,11 @@ use super::track::Work;
 use crate::board::Placement;
 use crate::effect::Effect;
 use crate::ids::StoryId;
-use crate::memory::Step;
 use crate::stage::Stage;
 use crate::story::Kind;
+
+/// Most rounds of one turn; a story needs two or three, and what is left has its turn with the next event.
+const ROUNDS_MAX: usize = 16;
 
 impl Pipeline {
     pub(super) fn turn(&mut self) {
@@ -24,6 +26,20 @@ impl Pipeline {
         }
         self.settle_intents();
         self.sweep();
+        // What one story does may touch others, or want a write: they have their turn at once.
+        for _ in 0..ROUNDS_MAX {
+            self.round();
+            if self.touched.is_empty() {
+                break;
+            }
+        }
+        if self.stopping.is_some() && self.ops.is_empty() {
+            self.stopped = true;
+            self.out.push(Effect::Stop);
+        }
+    }
+
+    fn round(&mut self) {
         let mut restless = std::mem::take(&mut self.restless);
         restless.append(&mut self.touched);
         let mut ready = Vec::new();
@@ -41,17 +57,12 @@ impl Pipeline {
             self.awake = true;
             self.close_epics();
         }
-        restless.append(&mut self.touched);
         for id in restless {
             self.save(&id);
             self.show(&id);
             if self.is_restless(&id) {
                 self.restless.insert(id);
             }
-        }
-        if self.stopping.is_some() && self.ops.is_empty() {
-            self.stopped = true;
-            self.out.push(Effect::Stop);
         }
     }
 
@@ -94,15 +105,8 @@ impl Pipeline {
             || track.work != Work::None
             || !track.pending.is_empty()
             || track.memory.stage != Some(stage)
-            || (stage == Stage::Backlog
-                && track.promote
-                && track.memory.step == Step::Begin
-                && self.has_dependencies(id))
+            || (stage == Stage::Backlog && self.is_promotable(id))
             || (stage == Stage::Done && track.branch && !track.closed)
-    }
-
-    fn has_dependencies(&self, id: &StoryId) -> bool {
-        self.story(id).is_some_and(|story| !story.depends_on.is_empty())
     }
 
     /// Hands the story's memory to the ledger where it changed.

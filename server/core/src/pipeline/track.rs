@@ -164,8 +164,6 @@ pub struct Track {
     pub branch: bool,
     /// Its worktree, absolute, as far as known.
     pub worktree: Option<String>,
-    /// Changed paths that only a person lets through, as last seen.
-    pub protected: Vec<String>,
     /// The base commit that the worktree stands on.
     pub base: Option<Oid>,
     /// How often git refused to move base though it stood where it was.

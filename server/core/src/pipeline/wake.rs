@@ -34,7 +34,11 @@ impl Pipeline {
             let retry = track.not_before_ms.is_some_and(|at| at > self.now.mono_ms);
             let settling = track.gone_since_ms.is_some()
                 || track.double_since_ms.is_some_and(|at| self.now.mono_ms < at + SETTLE_MS);
-            retry || settling || !track.pending.is_empty() && track.unwritable.is_none()
+            let soon = track
+                .wait
+                .as_ref()
+                .is_some_and(|wait| matches!(wait.what, "git" | "gates" | "board" | "landing"));
+            retry || settling || soon || !track.pending.is_empty() && track.unwritable.is_none()
         };
         self.awake
             && self.ops.is_empty()
