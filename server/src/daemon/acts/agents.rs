@@ -1,0 +1,182 @@
+//! Effects around an agent's run: its worktree before, the run itself, what it left, and the end of it all.
+
+use std::path::Path;
+
+use storkit_core::config::{Config, Role};
+use storkit_core::effect::{PrepareOrder, RunOrder};
+use storkit_core::event::{Event, Outcome};
+use storkit_core::facts::{BranchFacts, CloseEnd, PrepareEnd, ProcessEnd, RunFacts};
+use storkit_core::ids::{OpId, RunId, StoryId};
+
+use super::hooks::Hooks;
+use crate::agents::{self, EnvOrder, LogHead, LogSpec, RunEvent, RunSpec};
+use crate::daemon::prompt;
+use crate::daemon::world::World;
+use crate::sys::cancel::Cancel;
+use crate::worktrees::{self, CloseOrder, Mode, SettleOrder};
+
+/// Makes a story's worktree ready.
+pub(in crate::daemon) fn prepare(world: &World, order: &PrepareOrder, cancel: &Cancel) -> Outcome {
+    let ground = match world.ground(&order.config) {
+        Ok(ground) => ground,
+        Err(error) => return Outcome::Prepare(PrepareEnd::Waits(error.to_string())),
+    };
+    let wanted = worktrees::PrepareOrder {
+        story: order.story.clone(),
+        base_branch: world.base_branch.clone(),
+        worktrees: order.config.worktrees.clone(),
+        components: order.config.components.clone(),
+    };
+    let hooks = Hooks { world, story: &order.story, run: order.run, config: &order.config, cancel };
+    let end = worktrees::prepare(&ground, &wanted, &mut |folder, command| hooks.run("setup", folder, command), cancel);
+    Outcome::Prepare(end)
+}
+
+/// Looks at a story's branch.
+pub(in crate::daemon) fn inspect(world: &World, story: &StoryId, config: &Config) -> Outcome {
+    let facts = world
+        .ground(config)
+        .and_then(|ground| worktrees::inspect(&ground, &world.facts_order(story, config)));
+    match facts {
+        Ok(facts) => Outcome::Inspect(facts),
+        Err(error) => Outcome::Crashed(error.to_string()),
+    }
+}
+
+/// Removes a closed story's worktree and branch, where nothing is lost by it.
+pub(in crate::daemon) fn close(world: &World, story: &StoryId, config: &Config, cancel: &Cancel) -> Outcome {
+    let ground = match world.ground(config) {
+        Ok(ground) => ground,
+        Err(error) => return Outcome::Close(CloseEnd::Kept(error.to_string())),
+    };
+    let order = CloseOrder {
+        story: story.clone(),
+        base_branch: world.base_branch.clone(),
+        worktrees: config.worktrees.clone(),
+        components: config.components.clone(),
+    };
+    let hooks = Hooks { world, story, run: RunId(uuid::Uuid::now_v7()), config, cancel };
+    let end = worktrees::close(&ground, &order, &mut |folder, command| hooks.run("teardown", folder, command));
+    if end == CloseEnd::Closed {
+        worktrees::empty_trash(&ground);
+    }
+    Outcome::Close(end)
+}
+
+/// Runs an agent, and brings its worktree and branch in order.
+pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: &Cancel) -> Outcome {
+    let spec = match spec(world, order) {
+        Ok(spec) => spec,
+        Err(why) => {
+            let facts = RunFacts { not_startable: Some(why), ..RunFacts::default() };
+            return Outcome::Run(Box::new(facts));
+        }
+    };
+    let mut facts = agents::run(&spec, &world.exe, cancel, &mut |event| {
+        if let RunEvent::Started { .. } = event {
+            world.send(Event::RunStarted(op));
+        }
+    });
+    match settle(world, order, &facts) {
+        Ok(branch) => facts.branch = branch,
+        Err(error) => facts.branch.broken = Some(error.to_string()),
+    }
+    Outcome::Run(Box::new(facts))
+}
+
+fn settle(world: &World, order: &RunOrder, facts: &RunFacts) -> Result<BranchFacts, crate::git::GitError> {
+    let ground = world.ground(&order.config)?;
+    let wanted = SettleOrder {
+        facts: world.facts_order(&order.story, &order.config),
+        run: order.run.to_string(),
+        agent: order.agent.name.to_string(),
+        mode: mode(order.agent.role, facts),
+    };
+    worktrees::settle(&ground, &wanted)
+}
+
+/// What is to become of what a run left uncommitted.
+fn mode(role: Role, facts: &RunFacts) -> Mode {
+    let finished = facts.process == Some(ProcessEnd::Exited(0))
+        && !facts.cancelled
+        && facts.time_limit.is_none()
+        && facts.question.is_none()
+        && facts.rate_limited_s.is_none();
+    match role {
+        Role::Qa => Mode::KeepAndUndo,
+        _ if finished => Mode::Commit,
+        _ => Mode::Keep,
+    }
+}
+
+fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, String> {
+    let agent = &order.agent;
+    if agent.command.is_empty() {
+        return Err(no_command(order));
+    }
+    let logs = world.layout.logs_of(&order.story);
+    let text = prompt::text(world, order)?;
+    prompt::keep(&logs.join(format!("{}.prompt.md", order.run)), &text);
+    let env = agents::build_env(&world.env, &env_order(world, order));
+    Ok(RunSpec {
+        run: order.run,
+        story: order.story.clone(),
+        repo: agents::repo_marker(&world.layout.run()),
+        worktree: order.worktree.clone().into(),
+        needs_git: true,
+        run_dir: world.layout.run_of(order.run),
+        log: LogSpec {
+            path: logs.join(format!("{}.ndjson", order.run)),
+            head: Some(LogHead {
+                stage: order.stage,
+                agent: agent.name.to_string(),
+                attempt: order.attempt,
+                number: order.number,
+                at: crate::daemon::world::wall().rfc3339(),
+            }),
+            disk_reserve_bytes: order.config.limits.disk_reserve_bytes,
+        },
+        command: agent.command.clone(),
+        args: agent.args.clone(),
+        prompt: Some(text),
+        env: env.vars,
+        secrets: env.secrets,
+        timeout_ms: agent.timeout_ms,
+        inactivity_ms: agent.inactivity_timeout_ms,
+        terminal: true,
+    })
+}
+
+fn no_command(order: &RunOrder) -> String {
+    let agent = &order.agent;
+    if agent.runtime == storkit_core::config::Runtime::Command {
+        return format!("agent {} has no `command` in .storkit/project.toml", agent.name);
+    }
+    let runtime = agent.runtime.name();
+    format!("the runtime {runtime} has no adapter yet: set `command` and `args`, or use runtime = \"command\"")
+}
+
+/// The variables of interface.md 4 for an agent.
+fn env_order(world: &World, order: &RunOrder) -> EnvOrder {
+    let story_file = world.layout.story(order.stage, &order.story);
+    EnvOrder {
+        pass: order.agent.env_pass.clone(),
+        set: order.agent.env.clone(),
+        own: vec![
+            ("STORKIT_STORY", order.story.to_string()),
+            ("STORKIT_STORY_FILE", story_file.display().to_string()),
+            ("STORKIT_STAGE", order.stage.name().to_owned()),
+            ("STORKIT_AGENT", order.agent.name.to_string()),
+            ("STORKIT_ATTEMPT", order.attempt.to_string()),
+            ("STORKIT_BASE", world.base_branch.clone()),
+            ("STORKIT_BASE_COMMIT", order.base.to_string()),
+        ],
+        ceiling: ceiling(&order.worktree),
+    }
+}
+
+/// The folder above which git in a worktree looks for no repository: the one that the worktrees lie in.
+pub(super) fn ceiling(worktree: &str) -> String {
+    Path::new(worktree).parent().map(|dir| dir.display().to_string()).unwrap_or_default()
+}
+

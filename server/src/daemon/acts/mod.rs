@@ -1,0 +1,8 @@
+//! The effects themselves, by what they touch: each takes an order, does one thing, and says how it ended.
+
+pub(super) mod agents;
+pub(super) mod board;
+pub(super) mod gates;
+mod hooks;
+pub(super) mod landing;
+pub(super) mod records;

@@ -1,0 +1,76 @@
+//! Effects that only tell: into the ledger, and to whoever listens. They never wait.
+
+use storkit_core::effect::{Effect, Notice, RunBegan, RunOver};
+
+use crate::daemon::world::{World, timestamp};
+use crate::http::EventLine;
+use crate::ledger::{Entry, EventEntry, RunEnd, RunStart, SessionEntry, UsageEntry};
+
+/// The ledger's name for why nothing starts.
+pub(in crate::daemon) const PAUSED: &str = "paused";
+
+/// Writes an effect of this kind down.
+pub(in crate::daemon) fn record(world: &World, effect: Effect) {
+    match effect {
+        Effect::Remember(story, memory) => {
+            let json = memory.and_then(|memory| serde_json::to_string(&memory).ok());
+            world.ledger.record(Entry::StoryMemory { story, json });
+        }
+        Effect::RememberPause(why) => {
+            world.ledger.record(Entry::Meta { key: PAUSED.to_owned(), value: why.unwrap_or_default() });
+        }
+        Effect::RunBegan(began) => world.ledger.record(Entry::RunStarted(started(world, &began))),
+        Effect::RunOver(over) => ended(world, *over),
+        Effect::Tell(notice) => tell(world, notice),
+        _ => {}
+    }
+}
+
+fn started(world: &World, began: &RunBegan) -> RunStart {
+    let logs = world.layout.logs_of(&began.story);
+    let relative = logs.strip_prefix(world.layout.root()).unwrap_or(&logs).display().to_string();
+    RunStart {
+        run: began.run,
+        story: began.story.clone(),
+        stage: began.stage.name().to_owned(),
+        agent: began.agent.clone(),
+        number: began.number,
+        attempt: began.attempt,
+        prompt: format!("{relative}/{}.prompt.md", began.run),
+        log: format!("{relative}/{}.ndjson", began.run),
+        at: timestamp(began.at),
+    }
+}
+
+fn ended(world: &World, over: RunOver) {
+    let at = timestamp(over.at);
+    if let Some(usage) = over.usage {
+        let (run, story, agent) = (over.run, over.story.clone(), over.agent.clone());
+        world.ledger.record(Entry::Usage(UsageEntry { run, story, agent, at, usage }));
+    }
+    if let Some(session) = over.session {
+        let (run, story, agent) = (over.run, over.story.clone(), over.agent);
+        world.ledger.record(Entry::Session(SessionEntry { story, agent, run, session, at }));
+    }
+    let how = over.why.map_or(over.how.clone(), |why| format!("{}: {why}", over.how));
+    let end = RunEnd { run: over.run, at, how, exit: over.exit, signal: over.signal, summary: over.summary };
+    world.ledger.record(Entry::RunEnded(end));
+}
+
+fn tell(world: &World, notice: Notice) {
+    let kind = serde_json::to_value(notice.topic).ok().and_then(|name| name.as_str().map(str::to_owned));
+    let kind = kind.unwrap_or_default();
+    let json = (!notice.gates.is_empty()).then(|| serde_json::json!({ "gates": notice.gates }));
+    let at = timestamp(notice.at);
+    tracing::info!(story = notice.story.as_ref().map(ToString::to_string), kind, "{}", notice.text);
+    let event = EventEntry {
+        at,
+        story: notice.story.clone(),
+        kind: kind.clone(),
+        text: notice.text.clone(),
+        json: json.as_ref().map(ToString::to_string),
+    };
+    let id = world.ledger.record_event(event);
+    let story = notice.story.map(|story| story.to_string());
+    world.hub.publish(EventLine { id, at: at.to_string(), kind, story, text: notice.text, json });
+}

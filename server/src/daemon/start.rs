@@ -1,0 +1,218 @@
+//! A start, which is also every recovery: what is left of an earlier daemon is ended, landings on their way are
+//! finished or dropped, and then the loop compares and acts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use storkit_core::config::{Config, SandboxMode};
+use storkit_core::event::{Event, Start};
+use storkit_core::ids::StoryId;
+use storkit_core::memory::Memory;
+use storkit_core::pipeline::Pipeline;
+use storkit_core::pipeline::view::Surroundings;
+use storkit_core::snapshot::DaemonView;
+use storkit_core::stage::Stage;
+use storkit_core::story::Problem;
+use tokio::sync::mpsc;
+
+use super::acts::records::PAUSED;
+use super::dispatcher::Dispatcher;
+use super::scanner::{Look, Scanner};
+use super::service::Door;
+use super::signals::Signals;
+use super::world::{Shared, World};
+use super::{Options, SANDBOX, UpError, base_branch, branches, project_name, settings};
+use crate::agents;
+use crate::board::{Board, GitEye, History};
+use crate::git::{Repo, landing};
+use crate::http::{Hub, Server};
+use crate::ledger::Ledger;
+use crate::sys::layout::Layout;
+use crate::sys::lock::{Acquired, DaemonLock, Holder};
+
+/// Called once, when the daemon's socket answers.
+pub type Serving = Box<dyn FnOnce() + Send>;
+
+/// Runs a daemon until it is told to end. `serving` is called when its socket answers.
+pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
+    let layout = Layout::new(&options.root);
+    let repo = Repo::open(&options.root)?;
+    if let Some(clash) = repo.clash()? {
+        return Err(UpError::Clash(clash));
+    }
+    let holder = Holder { pid: std::process::id(), socket: layout.socket(), url: None };
+    let lock = match DaemonLock::acquire(repo.common(), &holder)? {
+        Acquired::Ours(lock) => lock,
+        Acquired::Held(holder) => return Err(UpError::Held(holder)),
+    };
+    make_folders(&layout)?;
+    let settings = settings::first(&layout)?;
+    if settings.config.sandbox.mode == SandboxMode::Required {
+        return Err(UpError::NoSandbox);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| UpError::System("cannot start the runtime", error))?;
+    let base = base_branch(&settings.config, &repo)?;
+    let config = Arc::new(settings::with_base((*settings.config).clone(), &base));
+    let (inbox, messages) = mpsc::unbounded_channel();
+    let (looks, scans) = std::sync::mpsc::channel();
+    let world = Arc::new(world(options, &repo, base, (inbox, looks))?);
+    let recovery = recover(&world, &config)?;
+    let scanner = Scanner::start(&world, scans)?;
+    let mut dispatcher = Dispatcher::new(Arc::clone(&world), Pipeline::new(seed(), config), messages);
+    dispatcher.once = options.once;
+    dispatcher.around = surroundings(&world, recovery.problems);
+    world.send(Event::Configured(Arc::clone(dispatcher.pipeline.config()), settings.problems));
+    world.send(Event::Started(Box::new(recovery.start)));
+    // What nobody awaits yet is looked at first.
+    let _ = world.scanner.send(Look::All);
+    let outcome = runtime.block_on(serve(&world, dispatcher, options, serving));
+    let _ = world.scanner.send(Look::Stop);
+    scanner.join();
+    end(&world);
+    drop(lock);
+    outcome
+}
+
+async fn serve(
+    world: &Shared,
+    dispatcher: Dispatcher,
+    options: &Options,
+    serving: Serving,
+) -> Result<(), UpError> {
+    let signals = Signals::listen(options.in_terminal)
+        .map_err(|error| UpError::System("cannot listen to signals", error))?;
+    let server = Server::bind(&world.layout.run())?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let served = server.serve(Arc::new(Door(Arc::clone(world))), stopped);
+    let served = tokio::spawn(served);
+    serving();
+    dispatcher.run(signals).await;
+    let _ = stop.send(true);
+    // Open streams end with the process.
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(500), served).await;
+    Ok(())
+}
+
+type Channels = (mpsc::UnboundedSender<super::dispatcher::Message>, std::sync::mpsc::Sender<Look>);
+
+fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels) -> Result<World, UpError> {
+    let layout = Layout::new(&options.root);
+    let run_git = repo.run_git();
+    let eye = GitEye::open(&layout, repo.git_dir().to_path_buf(), Some(&run_git)).map_err(board_git)?;
+    let board = Board::open(layout.clone())?.with_eye(eye);
+    let history = History::start(&layout, Some(&run_git)).map_err(board_git)?;
+    let ledger = Ledger::open(&layout.run(), &layout.logs())?;
+    let hub = Hub::new(ledger.last_event());
+    let exe = std::env::current_exe().map_err(|error| UpError::System("cannot find storkit's own program", error))?;
+    Ok(World {
+        layout,
+        repo: repo.clone(),
+        base_branch,
+        board,
+        history,
+        ledger,
+        hub,
+        exe,
+        env: agents::env_of_this_process(),
+        cancels: Mutex::default(),
+        inbox: channels.0,
+        scanner: channels.1,
+        seq: AtomicU64::new(0),
+        began: Instant::now(),
+    })
+}
+
+fn board_git(error: crate::board::GitError) -> UpError {
+    UpError::System("cannot use git for the board's history", std::io::Error::other(error))
+}
+
+/// What a start found.
+struct Recovery {
+    start: Start,
+    problems: Vec<Problem>,
+}
+
+/// Ends what an earlier daemon left running, and finishes or drops its landings.
+fn recover(world: &World, config: &Config) -> Result<Recovery, UpError> {
+    let marker = agents::repo_marker(&world.layout.run());
+    let swept = agents::sweep(agents::Marked::Repository(&marker));
+    if swept > 0 {
+        tracing::warn!("{swept} processes of an earlier daemon's runs were ended");
+    }
+    let recovered = landing::recover(&world.repo, &world.base_branch)?;
+    let problems = recovered.notes.into_iter().map(|note| Problem::of_file(".", note, "look at it by hand"));
+    let problems = problems.collect();
+    if let Ok(ground) = world.ground(config) {
+        crate::worktrees::empty_trash(&ground);
+    }
+    let meta = world.ledger.meta(PAUSED);
+    let start = Start {
+        intents: recovered.intents,
+        memory: parsed(world.ledger.story_memory()),
+        branches: branches(&world.repo)?,
+        spent_today_usd: world.ledger.spent_today().usd,
+        paused: meta.filter(|why| !why.is_empty()),
+    };
+    Ok(Recovery { start, problems })
+}
+
+/// Memories as the pipeline takes them; one that does not parse is forgotten.
+fn parsed(texts: BTreeMap<StoryId, String>) -> BTreeMap<StoryId, Memory> {
+    texts.into_iter().filter_map(|(id, text)| Some((id, serde_json::from_str(&text).ok()?))).collect()
+}
+
+fn surroundings(world: &World, problems: Vec<Problem>) -> Surroundings {
+    Surroundings {
+        project: project_name(world.layout.root()),
+        root: world.layout.root().display().to_string(),
+        base_branch: world.base_branch.clone(),
+        sandbox: SANDBOX.to_owned(),
+        daemon: Some(DaemonView {
+            pid: std::process::id(),
+            url: None,
+            socket: world.layout.socket().display().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }),
+        problems,
+    }
+}
+
+/// Makes the folders that a daemon needs; those of the board only where the whole board is new.
+fn make_folders(layout: &Layout) -> Result<(), UpError> {
+    layout.make_run()?;
+    let work = layout.work();
+    if Stage::ALL.iter().all(|stage| !layout.stage(*stage).exists()) {
+        for stage in Stage::ALL {
+            make_folder(&layout.stage(stage))?;
+        }
+    }
+    make_folder(&work)?;
+    make_folder(&layout.logs())
+}
+
+fn make_folder(path: &Path) -> Result<(), UpError> {
+    std::fs::create_dir_all(path).map_err(|error| UpError::System("cannot make a folder of .storkit", error))
+}
+
+/// What the last act of a daemon is: everything told is on disk, and its socket is gone.
+fn end(world: &World) {
+    if let Err(error) = world.history.flush() {
+        tracing::warn!("the board's history is not up to date: {error}");
+    }
+    world.ledger.flush();
+    let _ = std::fs::remove_file(world.layout.socket());
+    let _ = std::fs::remove_file(world.layout.server_json());
+}
+
+/// Eight bytes that no other daemon has.
+fn seed() -> u64 {
+    let bytes = uuid::Uuid::new_v4();
+    u64::from_le_bytes(bytes.as_bytes()[..8].try_into().expect("a UUID has sixteen bytes"))
+}

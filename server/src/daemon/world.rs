@@ -1,0 +1,105 @@
+//! Everything that effects are carried out with: one value, shared by all threads of the daemon.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use storkit_core::config::Config;
+use storkit_core::event::Event;
+use storkit_core::ids::{OpId, StoryId};
+use storkit_core::time::{Now, Wall};
+use tokio::sync::mpsc;
+
+use super::dispatcher::Message;
+use crate::board::{Board, History};
+use crate::git::{GitError, Repo};
+use crate::http::Hub;
+use crate::ledger::Ledger;
+use crate::sys::cancel::Cancel;
+use crate::sys::layout::Layout;
+use crate::worktrees::{FactsOrder, Ground};
+
+/// What the daemon's threads share.
+pub(super) struct World {
+    /// Where things lie.
+    pub(super) layout: Layout,
+    /// The repository.
+    pub(super) repo: Repo,
+    /// The branch that stories land on.
+    pub(super) base_branch: String,
+    /// The board's files.
+    pub(super) board: Board,
+    /// The board's history.
+    pub(super) history: History,
+    /// The ledger.
+    pub(super) ledger: Ledger,
+    /// Who listens to what happens.
+    pub(super) hub: Hub,
+    /// storkit's own program.
+    pub(super) exe: PathBuf,
+    /// storkit's own environment, from which agents' are chosen.
+    pub(super) env: BTreeMap<String, String>,
+    /// What tells effects in flight to end.
+    pub(super) cancels: Mutex<BTreeMap<OpId, Cancel>>,
+    /// Where events go.
+    pub(super) inbox: mpsc::UnboundedSender<Message>,
+    /// Where orders to look at the board go.
+    pub(super) scanner: std::sync::mpsc::Sender<super::scanner::Look>,
+    /// The number of the last event handled.
+    pub(super) seq: AtomicU64,
+    /// When this daemon began.
+    pub(super) began: Instant,
+}
+
+impl World {
+    /// The moment, by both clocks.
+    pub(super) fn now(&self) -> Now {
+        let mono_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { mono_ms, wall: wall() }
+    }
+
+    /// Hands an event to the pipeline. A daemon that has ended hears nothing more.
+    pub(super) fn send(&self, event: Event) {
+        let _ = self.inbox.send(Message::Event(event));
+    }
+
+    /// The number that a scan which begins now carries.
+    pub(super) fn begin(&self) -> u64 {
+        self.seq.load(Ordering::Acquire)
+    }
+
+    /// The worktrees' ground as the configuration places it.
+    pub(super) fn ground(&self, config: &Config) -> Result<Ground, GitError> {
+        Ground::new(&self.repo, &config.worktrees.dir)
+    }
+
+    /// Which branch is looked at, and against what.
+    pub(super) fn facts_order(&self, story: &StoryId, config: &Config) -> FactsOrder {
+        FactsOrder {
+            story: story.clone(),
+            base_branch: self.base_branch.clone(),
+            protect: config.merge.protect.clone(),
+        }
+    }
+
+    /// The cancels of effects in flight.
+    pub(super) fn cancels(&self) -> MutexGuard<'_, BTreeMap<OpId, Cancel>> {
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The time of day.
+pub(super) fn wall() -> Wall {
+    Wall(Timestamp::now().as_millisecond())
+}
+
+/// A time of day as the ledger takes it.
+pub(super) fn timestamp(wall: Wall) -> Timestamp {
+    Timestamp::from_millisecond(wall.0).unwrap_or_default()
+}
+
+/// The shared world.
+pub(super) type Shared = Arc<World>;
