@@ -1,0 +1,173 @@
+//! The sources of the project: every Rust file, masked, with its tests told from its production code.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::mask::{Masked, mask};
+
+/// One Rust file.
+#[derive(Debug)]
+pub struct Source {
+    /// Its path, relative to the project's root, with `/`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+    /// Its code and its comments.
+    pub masked: Masked,
+    /// For each line, whether it is a test's.
+    test_lines: Vec<bool>,
+}
+
+impl Source {
+    /// Reads `text` as the file at `path`.
+    pub fn new(path: &str, text: &str) -> Self {
+        let masked = mask(text);
+        let all = is_test_path(path);
+        let mut test_lines = vec![all; text.lines().count()];
+        for (first, last) in test_modules(&masked.code) {
+            test_lines[first..=last.min(text.lines().count() - 1)].fill(true);
+        }
+        Self { path: path.to_owned(), text: text.to_owned(), masked, test_lines }
+    }
+
+    /// Whether the file is nothing but tests.
+    pub fn is_test(&self) -> bool {
+        is_test_path(&self.path)
+    }
+
+    /// Whether a line, from 1, is a test's.
+    pub fn is_test_line(&self, line: usize) -> bool {
+        self.test_lines.get(line.wrapping_sub(1)).copied().unwrap_or(false)
+    }
+
+    /// How many lines are not a test's.
+    pub fn production_lines(&self) -> usize {
+        self.test_lines.iter().filter(|test| !**test).count()
+    }
+
+    /// The lines of the code, from 1, with whether each is a test's.
+    pub fn code_lines(&self) -> impl Iterator<Item = (usize, &str, bool)> {
+        self.masked.code.lines().zip(1..).map(|(code, line)| (line, code, self.is_test_line(line)))
+    }
+
+    /// The line, from 1, of a byte of the code.
+    pub fn line_of(&self, at: usize) -> usize {
+        line_of(&self.masked.code, at)
+    }
+}
+
+/// The line, from 1, of a byte of `code`.
+pub fn line_of(code: &str, at: usize) -> usize {
+    code[..at].matches('\n').count() + 1
+}
+
+fn is_test_path(path: &str) -> bool {
+    let in_crate = path.split_once("/src/");
+    path.starts_with("tests/")
+        || path.ends_with("/tests.rs")
+        || in_crate.is_none() && path.contains("/tests/")
+        || in_crate.is_some_and(|(_, rest)| rest.contains("tests/"))
+}
+
+/// First and last line, from 0, of every `#[cfg(test)] mod … { … }`.
+fn test_modules(code: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    for (at, attribute) in code.match_indices("#[cfg(test)]") {
+        let behind = at + attribute.len();
+        if !code[behind..].trim_start().starts_with("mod ") {
+            continue;
+        }
+        let Some(open) = code[behind..].find(['{', ';']).map(|open| behind + open) else { continue };
+        let end = if code[open..].starts_with('{') { closing(code, open) } else { open };
+        found.push((line_of(code, at) - 1, line_of(code, end) - 1));
+    }
+    found
+}
+
+/// The byte of the bracket that closes the one at `open`; the last byte where none does.
+pub fn closing(code: &str, open: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in code[open..].char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        if depth == 0 {
+            return open + at;
+        }
+    }
+    code.len().saturating_sub(1)
+}
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).expect("this crate lies in tests/tidy").to_owned()
+}
+
+/// All Rust files of the project, in the order of their paths.
+///
+/// # Panics
+/// When a file cannot be read.
+pub fn all() -> Vec<Source> {
+    let root = root();
+    let mut paths = Vec::new();
+    for folder in ["server", "tests"] {
+        walk(&root.join(folder), "rs", &mut paths);
+    }
+    assert!(paths.len() > 20, "the sources were not found in {}", root.display());
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a readable source");
+            let path = path.strip_prefix(&root).expect("a path below the root");
+            Source::new(&path.to_string_lossy(), &text)
+        })
+        .collect()
+}
+
+/// The files below `folder` that end in `kind`, sorted; hidden folders and `target` are left out.
+///
+/// # Panics
+/// When a folder cannot be read.
+pub fn walk(folder: &Path, kind: &str, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && name != "target" {
+            walk(&path, kind, found);
+        } else if path.extension().is_some_and(|is| is == kind) {
+            found.push(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_told_from_production_code() {
+        let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { \"}\" }\n}\nfn c() {}\n";
+        let source = Source::new("server/src/x.rs", text);
+        let tests: Vec<bool> = (1..=6).map(|line| source.is_test_line(line)).collect();
+        assert_eq!(tests, [false, true, true, true, true, false]);
+        assert_eq!(source.production_lines(), 2);
+    }
+
+    #[test]
+    fn whole_files_are_tests_by_their_path() {
+        for path in [
+            "tests/kit/src/lib.rs",
+            "server/src/git/tests.rs",
+            "server/tests/x.rs",
+            "server/src/a/tests/b.rs",
+        ] {
+            assert!(Source::new(path, "x").is_test(), "{path}");
+        }
+        assert!(!Source::new("server/src/latest.rs", "x").is_test());
+    }
+}
