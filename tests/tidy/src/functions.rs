@@ -12,7 +12,7 @@ pub struct Function {
     pub line: usize,
     /// The lines of its body that hold code; 0 where it has none.
     pub lines: usize,
-    /// Its parameters, `self` among them.
+    /// Its parameters besides `self`.
     pub parameters: usize,
 }
 
@@ -37,7 +37,10 @@ fn function(source: &Source, code: &str, at: usize) -> Option<Function> {
         let inside = &code[body + 1..closing(code, body)];
         inside.lines().filter(|line| !line.trim().is_empty()).count()
     });
-    let parameters = count(&code[open + 1..close]);
+    let list = &code[open + 1..close];
+    let receiver = list.split(',').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let has_self = receiver.split(|c: char| !is_word(c)).any(|word| word == "self");
+    let parameters = count(list) - usize::from(has_self);
     Some(Function { name, line: source.line_of(at), lines, parameters })
 }
 
@@ -112,12 +115,16 @@ mod tests {
     fn parameters_and_lines_are_counted() {
         assert_eq!(of("fn a() {}"), [("a".to_owned(), 0, 0)]);
         let text = "pub const fn a<F: Fn(u8, u8) -> u8, const N: usize>(\n    &mut self,\n    f: F,\n    b: HashMap<u8, (u8, u8)>,\n) -> [u8; 4]\nwhere\n    F: Copy,\n{\n    // nothing\n\n    let x = \"fn b() {\";\n    f(1, 2)\n}\n";
-        assert_eq!(of(text), [("a".to_owned(), 2, 3)]);
+        assert_eq!(of(text), [("a".to_owned(), 2, 2)]);
     }
 
     #[test]
     fn declarations_types_and_closures_are_not_bodies() {
-        assert_eq!(of("trait T { fn a(&self, b: impl Fn(u8) -> u8); }"), [("a".to_owned(), 0, 2)]);
+        assert_eq!(of("trait T { fn a(&self, b: impl Fn(u8) -> u8); }"), [("a".to_owned(), 0, 1)]);
+        assert_eq!(
+            of("fn a(mut self: Box<Self>, b: u8) {} fn b(myself: u8) {}").iter().map(|f| f.2).sum::<usize>(),
+            2
+        );
         assert_eq!(of("type F = fn (u8) -> u8; struct S { f: fn(u8) }"), []);
         assert_eq!(of("fn a() { fn b(x: u8) { x; } }").len(), 2);
     }

@@ -10,7 +10,7 @@ pub const FILE_LINES_MAX: usize = 500;
 pub const TEST_FILE_LINES_MAX: usize = 800;
 /// Lines of a function's body that hold code.
 pub const FUNCTION_LINES_MAX: usize = 70;
-/// Parameters of a function, `self` among them.
+/// Parameters of a function, besides `self`.
 pub const PARAMETERS_MAX: usize = 5;
 
 /// Files that are too long.
@@ -72,7 +72,7 @@ mod tests {
         let of = |text: &str| functions_of(&[Source::new("server/src/x.rs", text)]).len();
         assert_eq!(of(&body(FUNCTION_LINES_MAX)), 0);
         assert_eq!(of(&body(FUNCTION_LINES_MAX + 1)), 1);
-        assert_eq!(of("fn f(&self, a: A, b: B, c: C, d: D) {}"), 0);
-        assert_eq!(of("fn f(&self, a: A, b: B, c: C, d: D, e: E) {}"), 1);
+        assert_eq!(of("fn f(&self, a: A, b: B, c: C, d: D, e: E) {}"), 0);
+        assert_eq!(of("fn f(&self, a: A, b: B, c: C, d: D, e: E, f: F) {}"), 1);
     }
 }

@@ -74,7 +74,7 @@ fn test_modules(code: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for (at, attribute) in code.match_indices("#[cfg(test)]") {
         let behind = at + attribute.len();
-        if !code[behind..].trim_start().starts_with("mod ") {
+        if !begins_module(&code[behind..]) {
             continue;
         }
         let Some(open) = code[behind..].find(['{', ';']).map(|open| behind + open) else { continue };
@@ -82,6 +82,16 @@ fn test_modules(code: &str) -> Vec<(usize, usize)> {
         found.push((line_of(code, at) - 1, line_of(code, end) - 1));
     }
     found
+}
+
+/// Whether an item that begins here is a module, whoever may see it.
+pub fn begins_module(code: &str) -> bool {
+    let code = code.trim_start();
+    let item = code.strip_prefix("pub").map_or(code, |behind| match behind.strip_prefix('(') {
+        Some(who) => who.split_once(')').map_or("", |(_, item)| item),
+        None => behind,
+    });
+    item.trim_start().starts_with("mod ")
 }
 
 /// The byte of the bracket that closes the one at `open`; the last byte where none does.
@@ -151,7 +161,7 @@ mod tests {
 
     #[test]
     fn tests_are_told_from_production_code() {
-        let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { \"}\" }\n}\nfn c() {}\n";
+        let text = "fn a() {}\n#[cfg(test)]\npub(crate) mod tests {\n    fn b() { \"}\" }\n}\nfn c() {}\n";
         let source = Source::new("server/src/x.rs", text);
         let tests: Vec<bool> = (1..=6).map(|line| source.is_test_line(line)).collect();
         assert_eq!(tests, [false, true, true, true, true, false]);

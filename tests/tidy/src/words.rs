@@ -1,7 +1,7 @@
 //! What may not stand in the sources, and where it may after all.
 
 use crate::Finding;
-use crate::source::{Source, closing};
+use crate::source::{Source, begins_module, closing};
 
 /// Where a word is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +146,7 @@ pub fn test_code_in_production(sources: &[Source]) -> Vec<Finding> {
             let close = closing(code, open);
             let names_test =
                 code[open..close].split(|c: char| !crate::mask::is_word(c)).any(|word| word == "test");
-            let module = code[close..].trim_start_matches([')', ']']).trim_start().starts_with("mod ");
+            let module = begins_module(code[close..].trim_start_matches([')', ']']));
             let line = source.line_of(at);
             if names_test && !module && !source.is_test_line(line) {
                 let message =
@@ -212,6 +212,7 @@ mod tests {
         for good in [
             "#[cfg(test)]\nmod tests { fn a() {} }",
             "#[cfg(test)]\nmod tests;",
+            "#[cfg(test)]\npub(crate) mod tests;",
             "#[cfg(target_os = \"x\")]\nfn a() {}",
             "latest(cfg)",
         ] {
