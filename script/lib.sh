@@ -3,7 +3,7 @@
 
 # The checkout's root; every script works from there.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$root"
+cd "$root" || exit 1
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 export GIT_TERMINAL_PROMPT=0
@@ -34,7 +34,7 @@ step() {
     local name=$1 began=$SECONDS
     shift
     say "== $name"
-    "$@" || die "$name failed; by hand: $*"
+    "$@" || die "$name failed"
     say "== $name: ok, $((SECONDS - began)) s"
 }
 
@@ -46,10 +46,10 @@ package() {
     have apt-get && [[ $(id -u) == 0 ]] || return 1
     if [[ -z $apt_updated ]]; then
         apt_updated=1
-        timeout 120 apt-get update -qq </dev/null >&2 || true
+        timeout 120 apt-get update -qq </dev/null >/dev/null || true
     fi
     DEBIAN_FRONTEND=noninteractive timeout 300 \
-        apt-get install -y -qq --no-install-recommends "$2" </dev/null >&2 || true
+        apt-get install -y -qq --no-install-recommends "$2" </dev/null >/dev/null || true
     have "$1"
 }
 
@@ -62,7 +62,9 @@ want() { package "$1" "$2" || skip "$1 is not here: $3"; }
 # component RUSTUP_COMPONENT CARGO_SUBCOMMAND: a part of the Rust toolchain.
 component() {
     cargo "$2" --version >/dev/null 2>&1 && return 0
-    have rustup && rustup component add "$1" </dev/null >&2 || true
+    if have rustup; then
+        rustup component add "$1" </dev/null >&2 || true
+    fi
     cargo "$2" --version >/dev/null 2>&1 || die "cargo $2 is missing; install it: rustup component add $1"
 }
 
