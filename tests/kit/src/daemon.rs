@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -75,14 +76,12 @@ impl<'p> Daemon<'p> {
         self.child.try_wait().expect("a child of this process")
     }
 
-    /// Whether `run/server.json` names this process, and its socket takes a connection.
+    /// Whether `run/server.json` names this process, and `run/socket` takes a connection.
     fn answers(&self) -> bool {
-        let path = self.project.root().join(".storkit/run/server.json");
-        let Ok(text) = fs::read_to_string(path) else { return false };
+        let run = self.project.root().join(".storkit/run");
+        let Ok(text) = fs::read_to_string(run.join("server.json")) else { return false };
         let Ok(server) = serde_json::from_str::<serde_json::Value>(&text) else { return false };
-        let named = server["pid"].as_u64() == Some(u64::from(self.pid()));
-        let socket = server["socket"].as_str().map(|socket| self.project.root().join(socket));
-        named && socket.is_some_and(|socket| UnixStream::connect(socket).is_ok())
+        server["pid"].as_u64() == Some(u64::from(self.pid())) && connects(&run)
     }
 
     /// What it has written so far.
@@ -173,6 +172,13 @@ impl Drop for Daemon<'_> {
             let _ = self.child.wait();
         }
     }
+}
+
+fn connects(run: &Path) -> bool {
+    // The folder's descriptor makes a path that is short enough wherever the temporary folder is.
+    let Ok(folder) = File::open(run) else { return false };
+    let short = PathBuf::from(format!("/proc/self/fd/{}/socket", folder.as_raw_fd()));
+    [run.join("socket"), short].iter().any(|path| UnixStream::connect(path).is_ok())
 }
 
 fn tail(text: &str) -> &str {
