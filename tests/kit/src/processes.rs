@@ -8,8 +8,6 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-
 /// One process that carries a test's mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -48,7 +46,10 @@ pub fn end_all(dir: &Path) -> Vec<Process> {
     first
 }
 
+#[cfg(target_os = "linux")]
 fn kill(pid: i32, dir: &Path) {
+    use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
     let Some(Ok(handle)) = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
         return;
     };
@@ -56,6 +57,10 @@ fn kill(pid: i32, dir: &Path) {
         let _ = pidfd_send_signal(&handle, Signal::KILL);
     }
 }
+
+/// Nothing is found where there is no `/proc`, so there is nothing to end.
+#[cfg(not(target_os = "linux"))]
+fn kill(_pid: i32, _dir: &Path) {}
 
 fn look(pid: i32, dir: &Path) -> Option<Process> {
     let proc = Path::new("/proc").join(pid.to_string());
