@@ -5,6 +5,8 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use crate::programs;
+
 /// One agent of runtime `command`.
 #[derive(Debug, Clone)]
 pub struct AgentSpec {
@@ -28,6 +30,11 @@ impl AgentSpec {
     /// An agent that runs `text` by `sh -eu -c`, in the worktree.
     pub fn shell(name: &str, text: &str) -> Self {
         Self::command(name, Path::new("/bin/sh"), &["-euc", text])
+    }
+
+    /// The fake agent with a script of its own language, which `tests/fake_agent/src/main.rs` describes.
+    pub fn fake(name: &str, script: &str) -> Self {
+        Self::command(name, programs::fake_agent(), &[]).env("FAKE_AGENT_SCRIPT", script)
     }
 
     /// An agent that appends its story's id to `<id>.txt` and commits it: work that always lands.
