@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::Finding;
-use crate::source::Source;
+use crate::source::{Source, is_crate_root, module_folder, module_path};
 
 /// Files that do not begin by saying what they are for.
 pub fn without_purpose(sources: &[Source]) -> Vec<Finding> {
@@ -22,27 +22,9 @@ pub fn forgotten(sources: &[Source]) -> Vec<Finding> {
         .collect()
 }
 
-fn is_crate_root(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let target = ["/tests/", "/examples/", "/benches/", "/src/bin/"].iter().any(|folder| {
-        path.rsplit_once(folder).is_some_and(|(_, rest)| !rest.contains('/') || rest.ends_with("/main.rs"))
-    });
-    path.ends_with("/src/lib.rs") || path.ends_with("/src/main.rs") || name == "build.rs" || target
-}
-
-/// Where a module's file is, without `.rs` or `/mod.rs`: what a declaration names.
-fn module_path(path: &str) -> String {
-    path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path).to_owned()
-}
-
 /// What the `mod x;` of a file name, as [`module_path`] spells it.
 fn declarations(source: &Source) -> Vec<String> {
-    let own = module_path(&source.path);
-    let folder = if is_crate_root(&source.path) {
-        own.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
-    } else {
-        own
-    };
+    let folder = module_folder(&source.path);
     let words: Vec<&str> = source.masked.code.split_whitespace().collect();
     words
         .windows(2)

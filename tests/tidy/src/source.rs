@@ -14,6 +14,7 @@ pub struct Source {
     pub text: String,
     /// Its code and its comments.
     pub masked: Masked,
+    all_test: bool,
     /// For each line, whether it is a test's.
     test_lines: Vec<bool>,
 }
@@ -22,17 +23,22 @@ impl Source {
     /// Reads `text` as the file at `path`.
     pub fn new(path: &str, text: &str) -> Self {
         let masked = mask(text);
-        let all = is_test_path(path);
-        let mut test_lines = vec![all; text.lines().count()];
+        let all_test = is_test_path(path);
+        let mut test_lines = vec![all_test; text.lines().count()];
         for (first, last) in test_modules(&masked.code) {
             test_lines[first..=last.min(text.lines().count() - 1)].fill(true);
         }
-        Self { path: path.to_owned(), text: text.to_owned(), masked, test_lines }
+        Self { path: path.to_owned(), text: text.to_owned(), masked, all_test, test_lines }
     }
 
-    /// Whether the file is nothing but tests.
+    /// Whether the file is nothing but tests: by its path, or since its `mod` is for tests alone.
     pub fn is_test(&self) -> bool {
-        is_test_path(&self.path)
+        self.all_test
+    }
+
+    fn make_test(&mut self) {
+        self.all_test = true;
+        self.test_lines.fill(true);
     }
 
     /// Whether a line, from 1, is a test's.
@@ -127,14 +133,57 @@ pub fn all() -> Vec<Source> {
         walk(&root.join(folder), "rs", &mut paths);
     }
     assert!(paths.len() > 20, "the sources were not found in {}", root.display());
-    paths
-        .into_iter()
-        .map(|path| {
-            let text = fs::read_to_string(&path).expect("a readable source");
-            let path = path.strip_prefix(&root).expect("a path below the root");
-            Source::new(&path.to_string_lossy(), &text)
-        })
-        .collect()
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a readable source");
+        let path = path.strip_prefix(&root).expect("a path below the root");
+        Source::new(&path.to_string_lossy(), &text)
+    };
+    let mut sources: Vec<Source> = paths.into_iter().map(read).collect();
+    mark_test_files(&mut sources);
+    sources
+}
+
+/// Marks the files that are declared by a `#[cfg(test)] mod x;`.
+fn mark_test_files(sources: &mut [Source]) {
+    let declared: Vec<String> = sources.iter().flat_map(test_declarations).collect();
+    for source in sources.iter_mut().filter(|source| declared.contains(&module_path(&source.path))) {
+        source.make_test();
+    }
+}
+
+fn test_declarations(source: &Source) -> Vec<String> {
+    let code = &source.masked.code;
+    let folder = module_folder(&source.path);
+    let modules = code.match_indices("#[cfg(test)]").filter_map(|(at, attribute)| {
+        let behind = &code[at + attribute.len()..];
+        let name = behind.split([';', '{']).next()?.rsplit("mod ").next()?;
+        let declared = begins_module(behind) && behind.find(';') < behind.find('{').or(Some(usize::MAX));
+        declared.then(|| format!("{folder}/{}", name.trim()))
+    });
+    modules.collect()
+}
+
+/// Where a module's file is, without `.rs` or `/mod.rs`: what a declaration names.
+pub fn module_path(path: &str) -> String {
+    path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path).to_owned()
+}
+
+/// The folder of the modules that a file declares.
+pub fn module_folder(path: &str) -> String {
+    let own = module_path(path);
+    match own.rsplit_once('/') {
+        Some((folder, _)) if is_crate_root(path) => folder.to_owned(),
+        _ => own,
+    }
+}
+
+/// Whether cargo compiles the file by itself.
+pub fn is_crate_root(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let target = ["/tests/", "/examples/", "/benches/", "/src/bin/"].iter().any(|folder| {
+        path.rsplit_once(folder).is_some_and(|(_, rest)| !rest.contains('/') || rest.ends_with("/main.rs"))
+    });
+    path.ends_with("/src/lib.rs") || path.ends_with("/src/main.rs") || name == "build.rs" || target
 }
 
 /// The files below `folder` that end in `kind`, sorted; hidden folders and `target` are left out.
@@ -166,6 +215,20 @@ mod tests {
         let tests: Vec<bool> = (1..=6).map(|line| source.is_test_line(line)).collect();
         assert_eq!(tests, [false, true, true, true, true, false]);
         assert_eq!(source.production_lines(), 2);
+    }
+
+    #[test]
+    fn a_file_declared_for_tests_is_one() {
+        let mut sources = [
+            Source::new(
+                "server/src/git/mod.rs",
+                "#[cfg(test)]\npub(crate) mod testing;\nmod other;\n#[cfg(test)]\nmod t { mod in; }",
+            ),
+            Source::new("server/src/git/testing.rs", "x"),
+            Source::new("server/src/git/other.rs", "x"),
+        ];
+        mark_test_files(&mut sources);
+        assert_eq!(sources.each_ref().map(Source::is_test), [false, true, false]);
     }
 
     #[test]
