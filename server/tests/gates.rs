@@ -148,7 +148,10 @@ fn a_long_output_is_kept_up_to_its_limit_and_its_end_still_counts() {
 fn a_gate_leaves_no_process_and_can_be_cancelled() {
     let bench = Bench::new();
     let begun = Instant::now();
-    let result = bench.only(gate("a", "(setsid sh -c \"trap '' TERM; : >up; sleep 1000\" &); until [ -e up ]; do sleep 0.01; done"));
+    let result = bench.only(gate(
+        "a",
+        "(setsid sh -c \"trap '' TERM; : >up; sleep 1000\" &); until [ -e up ]; do sleep 0.01; done",
+    ));
     assert_eq!(result.failure, None);
     let mark = format!("STORKIT_RUN={}", bench.run);
     assert_eq!(proc_tree::carrying(&mark), []);
