@@ -2,4 +2,5 @@
 
 pub mod cancel;
 pub mod fs;
+pub mod proc_tree;
 pub mod process;
