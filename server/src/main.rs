@@ -1,7 +1,3 @@
-<<<<<<< HEAD
-//! bin
-fn main() {}
-=======
 //! The program: its two inner modes first, then the command line.
 
 use std::path::Path;
@@ -18,4 +14,3 @@ fn main() -> ExitCode {
         _ => ExitCode::SUCCESS,
     }
 }
->>>>>>> ef3ea311652af96a3c65e036b85c1f13a22946c8
