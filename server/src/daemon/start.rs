@@ -30,6 +30,7 @@ use crate::board::{Board, GitEye, History};
 use crate::git::{Repo, landing};
 use crate::http::{Hub, Server};
 use crate::ledger::Ledger;
+use crate::sys::cancel::Cancel;
 use crate::sys::layout::Layout;
 use crate::sys::lock::{Acquired, DaemonLock, Holder};
 
@@ -120,7 +121,7 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
         ledger,
         hub,
         exe,
-        env: agents::env_of_this_process(),
+        env: agents::env::of_this_process(),
         cancels: Mutex::default(),
         inbox: channels.0,
         scanner: channels.1,
@@ -150,7 +151,7 @@ fn recover(world: &World, config: &Config) -> Result<Recovery, UpError> {
     let problems = recovered.notes.into_iter().map(|note| Problem::of_file(".", note, "look at it by hand"));
     let problems = problems.collect();
     if let Ok(ground) = world.ground(config) {
-        crate::worktrees::empty_trash(&ground);
+        super::acts::agents::empty_trash(&ground, &Cancel::new());
     }
     let meta = world.ledger.meta(PAUSED);
     let start = Start {

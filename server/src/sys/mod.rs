@@ -4,3 +4,4 @@ pub mod cancel;
 pub mod fs;
 pub mod proc_tree;
 pub mod process;
+pub mod task;

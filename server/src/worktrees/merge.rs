@@ -14,8 +14,8 @@ use crate::git::command::{CHECKOUT_TIMEOUT, Pinned};
 use crate::git::{GitError, Repo};
 use crate::sys::cancel::Cancel;
 
-/// The merge worktree's folder.
-const NAME: &str = ".merge";
+/// The merge worktree's name, which is its folder's.
+pub const MERGE_TREE: &str = ".merge";
 /// The file in git's record of it that says for what its setup has run.
 const SET_UP: &str = "storkit-set-up";
 
@@ -68,7 +68,7 @@ fn ready(
         Ok(pins) => pins,
         Err(why) => return Ok(MergeTreeEnd::Waits(why.0)),
     };
-    locks::clear_stale(&pins, NAME);
+    locks::clear_stale(&pins, MERGE_TREE);
     let git = || repo.git_in(&pins).timeout(CHECKOUT_TIMEOUT).cancel(cancel);
     git().args(["update-ref", "--no-deref", "HEAD", order.commit.as_str()]).run()?;
     git().args(["reset", "--quiet", "--hard", "--no-recurse-submodules"]).run()?;
@@ -93,18 +93,18 @@ struct NoPlace(String);
 /// Finds or makes the merge worktree.
 fn place(ground: &Ground, commit: &Oid) -> Result<Result<Pinned, NoPlace>, GitError> {
     let _one_at_a_time = ground.repo().lock("worktrees")?;
-    let lost = match ground.find(NAME)? {
+    let lost = match ground.find(MERGE_TREE)? {
         Found::Tree(pins) if ground.repo().head_branch(&pins)?.is_none() => return Ok(Ok(pins)),
         Found::Absent => false,
         Found::Tree(_) | Found::Damaged { .. } => true,
     };
-    if lost && let Some(why) = set_aside(ground, NAME, None, Some(commit))? {
+    if lost && let Some(why) = set_aside(ground, MERGE_TREE, None, Some(commit))? {
         return Ok(Err(NoPlace(why)));
     }
     ground.forget_gone()?;
     let git = ground.repo().git().args(["worktree", "add", "--quiet", "--no-checkout", "--detach", "--"]);
-    git.arg(ground.path(NAME)).arg(commit.as_str()).run()?;
-    ground.tree(NAME).map(Ok)
+    git.arg(ground.path(MERGE_TREE)).arg(commit.as_str()).run()?;
+    ground.tree(MERGE_TREE).map(Ok)
 }
 
 /// For what a setup is good: its commands, and the blobs of the files that it depends on.

@@ -23,7 +23,7 @@ pub use close::{CloseOrder, close};
 pub use diff::diff;
 pub use facts::{FactsOrder, inspect};
 pub use ground::{Found, Ground};
-pub use merge::{MergeTreeEnd, MergeTreeOrder, changed_tracked, merge_tree_at};
+pub use merge::{MERGE_TREE, MergeTreeEnd, MergeTreeOrder, changed_tracked, merge_tree_at};
 pub use occupants::occupants;
 pub use prepare::{PrepareOrder, prepare};
 pub use prune::{Pinning, PruneItem, PruneOrder, plan_prune, prune};

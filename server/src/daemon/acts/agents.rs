@@ -9,11 +9,12 @@ use storkit_core::facts::{BranchFacts, CloseEnd, PrepareEnd, ProcessEnd, RunFact
 use storkit_core::ids::{OpId, RunId, StoryId};
 
 use super::hooks::Hooks;
-use crate::agents::{self, EnvOrder, LogHead, LogSpec, RunEvent, RunSpec};
+use crate::agents::env::{self, EnvOrder};
+use crate::agents::{self, LogHead, LogSpec, RunEvent, RunSpec};
 use crate::daemon::prompt;
 use crate::daemon::world::World;
 use crate::sys::cancel::Cancel;
-use crate::worktrees::{self, CloseOrder, Mode, SettleOrder};
+use crate::worktrees::{self, CloseOrder, Ground, Mode, SettleOrder};
 
 /// Makes a story's worktree ready.
 pub(in crate::daemon) fn prepare(world: &World, order: &PrepareOrder, cancel: &Cancel) -> Outcome {
@@ -57,10 +58,15 @@ pub(in crate::daemon) fn close(world: &World, story: &StoryId, config: &Config, 
     };
     let hooks = Hooks { world, story, run: RunId(uuid::Uuid::now_v7()), config, cancel };
     let end = worktrees::close(&ground, &order, &mut |folder, command| hooks.run("teardown", folder, command));
-    if end == CloseEnd::Closed {
-        worktrees::empty_trash(&ground);
-    }
+    empty_trash(&ground, cancel);
     Outcome::Close(end)
+}
+
+/// Deletes what was moved aside. What cannot be deleted now is tried again with the next one.
+pub(in crate::daemon) fn empty_trash(ground: &Ground, cancel: &Cancel) {
+    if let Err(error) = worktrees::empty_trash(ground, cancel) {
+        tracing::warn!("the worktrees' trash is not empty: {error}");
+    }
 }
 
 /// Runs an agent, and brings its worktree and branch in order.
@@ -117,7 +123,7 @@ fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, String> {
     let logs = world.layout.logs_of(&order.story);
     let text = prompt::text(world, order)?;
     prompt::keep(&logs.join(format!("{}.prompt.md", order.run)), &text);
-    let env = agents::build_env(&world.env, &env_order(world, order));
+    let env = env::build(&world.env, &env_order(world, order));
     Ok(RunSpec {
         run: order.run,
         story: order.story.clone(),

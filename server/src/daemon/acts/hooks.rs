@@ -5,9 +5,10 @@ use std::path::Path;
 use storkit_core::config::Config;
 use storkit_core::ids::{RunId, StoryId};
 
-use crate::agents::{self, Env, EnvOrder};
+use crate::agents::env::{self, Env, EnvOrder};
+use crate::agents;
 use crate::daemon::world::World;
-use crate::gates::{self, ShellOrder};
+use crate::gates::{self, ShellContext, ShellOrder};
 use crate::sys::cancel::Cancel;
 use crate::worktrees::CommandFailed;
 
@@ -26,23 +27,29 @@ pub(super) struct Hooks<'a> {
 impl Hooks<'_> {
     /// Runs one command in a folder; its output goes to `<run>.<what>.log`.
     pub(super) fn run(&self, what: &str, folder: &Path, command: &str) -> Result<(), CommandFailed> {
-        let order = ShellOrder {
+        let log = self.world.layout.logs_of(self.story).join(format!("{}.{what}.log", self.run));
+        let order = ShellOrder { command, folder, is_worktree: false, log: &log, timeout_ms: HOOK_TIMEOUT_MS };
+        self.within(folder, |context| gates::run_shell(&order, context))
+            .map_err(|failure| CommandFailed(failure.to_string()))
+    }
+
+    /// Gives `body` what all commands of this run share.
+    pub(super) fn within<T>(&self, folder: &Path, body: impl FnOnce(&ShellContext<'_>) -> T) -> T {
+        let env = self.env(folder);
+        body(&ShellContext {
             run: self.run,
-            story: self.story.clone(),
-            repo: agents::repo_marker(&self.world.layout.run()),
-            worktree: folder.to_path_buf(),
-            run_dir: self.world.layout.run_of(self.run),
-            log: self.world.layout.logs_of(self.story).join(format!("{}.{what}.log", self.run)),
-            command: command.to_owned(),
-            env: self.env(folder),
-            timeout_ms: HOOK_TIMEOUT_MS,
+            story: self.story,
+            repo: &agents::repo_marker(&self.world.layout.run()),
+            env: &env,
+            run_dir: &self.world.layout.run_of(self.run),
             disk_reserve_bytes: self.config.limits.disk_reserve_bytes,
-        };
-        gates::run_shell(&order, &self.world.exe, self.cancel).map_err(|failure| CommandFailed(failure.tail))
+            exe: &self.world.exe,
+            cancel: self.cancel,
+        })
     }
 
     /// The environment of gates and hooks: the agents', with `gate_env_pass`, and without a token.
-    pub(super) fn env(&self, folder: &Path) -> Env {
+    fn env(&self, folder: &Path) -> Env {
         let order = EnvOrder {
             pass: self.config.gate_env_pass.clone(),
             own: vec![
@@ -52,6 +59,6 @@ impl Hooks<'_> {
             ceiling: super::agents::ceiling(&folder.display().to_string()),
             ..EnvOrder::default()
         };
-        agents::build_env(&self.world.env, &order)
+        env::build(&self.world.env, &order)
     }
 }
