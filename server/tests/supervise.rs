@@ -76,6 +76,19 @@ impl Bench {
         Running { thread, cancel, pid, control }
     }
 
+    /// Starts the run from a process of its own, which can be killed.
+    fn start_helper(&self) -> std::process::Child {
+        let order = serde_json::json!([self.spec, self.container]).to_string();
+        std::fs::write(self.dir.path().join("helper.json"), order).expect("written");
+        storkit::sys::process::command(std::env::current_exe().expect("this program"))
+            .args(["--exact", "helper_that_runs_and_is_killed", "--ignored"])
+            .env(HELPER_DIR, self.dir.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("it starts")
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.spec.worktree.join(name)
     }
@@ -251,15 +264,7 @@ fn a_gentle_stop_lets_an_agent_put_its_things_away() {
 fn the_end_of_the_daemon_is_the_end_of_the_run() {
     for container in containers() {
         let bench = Bench::new(container, &survivors("trap '' TERM; while :; do sleep 1; done"));
-        let order = serde_json::json!([bench.spec, bench.container]).to_string();
-        std::fs::write(bench.dir.path().join("helper.json"), order).expect("written");
-        let mut helper = storkit::sys::process::command(std::env::current_exe().expect("this program"))
-            .args(["--exact", "helper_that_runs_and_is_killed", "--ignored"])
-            .env(HELPER_DIR, bench.dir.path())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .expect("it starts");
+        let mut helper = bench.start_helper();
         bench.wait_for_file("ready");
         let members = proc_tree::descendants(i32::try_from(helper.id()).expect("a pid"));
         assert!(members.len() >= 7, "{members:?}");
@@ -270,6 +275,31 @@ fn the_end_of_the_daemon_is_the_end_of_the_run() {
         assert!(begun.elapsed() < Duration::from_secs(5), "{container:?}: {:?}", begun.elapsed());
         let log = bench.log();
         assert_eq!(log.last().map(|line| &line["how"]), Some(&Value::from("stopped")));
+    }
+}
+
+#[test]
+fn daemon_and_supervisor_killed_together_leave_nothing_that_a_sweep_does_not_find() {
+    for container in containers() {
+        let mut bench = Bench::new(container, &survivors("trap '' TERM; while :; do sleep 1; done"));
+        if container == Container::Subreaper {
+            bench.spec.args[1] = bench.spec.args[1].replace("env -i PATH=\"$PATH\" ", "");
+        }
+        let mut helper = bench.start_helper();
+        bench.wait_for_file("ready");
+        let daemon = i32::try_from(helper.id()).expect("a pid");
+        let members = proc_tree::descendants(daemon);
+        let supervisor = members.iter().find(|p| p.parent == daemon).copied().expect("it runs");
+        // Stopped first, so that it cannot sweep up behind its supervisor.
+        let process = proc_tree::find(daemon).expect("it runs");
+        assert!(proc_tree::signal(process, rustix::process::Signal::STOP));
+        assert!(proc_tree::signal(supervisor, rustix::process::Signal::KILL));
+        helper.kill().expect("it runs");
+        helper.wait().expect("it is ours");
+        if container == Container::Subreaper {
+            assert!(agents::sweep(Marked::Repository(&bench.spec.repo)) > 0);
+        }
+        wait_for("the run's processes to go", || living(&members).is_empty());
     }
 }
 
