@@ -71,7 +71,10 @@ impl World {
     pub(crate) fn try_git(&self, cwd: &Path, args: &[&str]) -> (bool, String) {
         let mut command = process::command("git");
         command.current_dir(cwd).args(args).env("HOME", self.folder().join("home"));
-        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_EDITOR", "true");
+        command
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_EDITOR", "true");
         for who in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{who}_NAME"), "Test").env(format!("GIT_{who}_EMAIL"), "test@localhost");
         }

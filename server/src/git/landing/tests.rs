@@ -98,7 +98,9 @@ fn conflicts_name_their_files_and_change_nothing() {
         world.prepare(story);
     }
     let odd = "sp ace\u{fc}\n.txt";
-    for (story, file, text) in [("1_text", "a.txt", "agent\n"), ("3_binary", "bin", "\0a"), ("4_kind", odd, "x\n")] {
+    for (story, file, text) in
+        [("1_text", "a.txt", "agent\n"), ("3_binary", "bin", "\0a"), ("4_kind", odd, "x\n")]
+    {
         world.commit(&world.worktree(story), file, text);
     }
     std::fs::remove_file(world.worktree("2_delete").join("dir/b.txt")).unwrap();
@@ -107,7 +109,9 @@ fn conflicts_name_their_files_and_change_nothing() {
     world.commit(&world.root, "dir/b.txt", "person\n");
     world.commit(&world.root, "bin", "\0b");
     let base = world.commit(&world.root, odd, "y\n");
-    for (story, file) in [("1_text", "a.txt"), ("2_delete", "dir/b.txt"), ("3_binary", "bin"), ("4_kind", odd)] {
+    for (story, file) in
+        [("1_text", "a.txt"), ("2_delete", "dir/b.txt"), ("3_binary", "bin"), ("4_kind", odd)]
+    {
         assert_eq!(world.squash(story), SquashEnd::Conflict(vec![file.to_owned()]), "{story}");
     }
     assert_eq!(world.rev(&world.root, "main"), base);
@@ -329,7 +333,9 @@ fn merge_and_rebase_keep_a_first_parent_chain_with_the_gated_tree() {
         world.git(&worktree, &["merge", "--quiet", "--no-edit", "main"]);
         world.commit(&worktree, "n3.txt", "3\n");
         world.commit(&world.root, "person2.txt", "p\n");
-        let SquashEnd::Ready { commit, tree, base, tip, .. } = world.squash_by("1_x", strategy) else { panic!() };
+        let SquashEnd::Ready { commit, tree, base, tip, .. } = world.squash_by("1_x", strategy) else {
+            panic!()
+        };
         assert_eq!(world.rev(&world.root, &format!("{commit}^{{tree}}")), tree);
         let order = AdvanceOrder { story: id("1_x"), base_branch: "main".to_owned(), commit, base, tip };
         assert_eq!(advance(&world.repo(), &order).unwrap(), AdvanceEnd::Advanced);
@@ -339,7 +345,8 @@ fn merge_and_rebase_keep_a_first_parent_chain_with_the_gated_tree() {
             _ => "change n3.txt\nchange n2.txt\nchange n1.txt\nchange person2.txt\nchange person.txt\nfirst",
         };
         assert_eq!(log, expected);
-        let trailer = world.git(&world.root, &["log", "-1", "--format=%(trailers:key=Storkit-Story,valueonly)"]);
+        let trailer =
+            world.git(&world.root, &["log", "-1", "--format=%(trailers:key=Storkit-Story,valueonly)"]);
         assert_eq!(trailer, "1_x");
     }
 }
@@ -449,7 +456,10 @@ fn an_index_lock_of_another_owner_is_never_removed() {
     record.lock = lock_of(&record.pins);
     record.process = Process::look(std::process::id());
     record.write(&world.repo(), &order.story).unwrap();
-    Transaction::new().set(&refs::landing(&order.story), &order.commit).commit(&world.repo(), "test").unwrap();
+    Transaction::new()
+        .set(&refs::landing(&order.story), &order.commit)
+        .commit(&world.repo(), "test")
+        .unwrap();
     assert!(recovered(&world).notes[0].contains("index.lock"));
     assert!(lock.exists());
     assert_eq!(read(&world.root.join("a.txt")), "agent\n");
@@ -492,11 +502,9 @@ fn objects_are_read_the_same_without_libgit2() {
     let worktree = world.story("1_x", "n.txt", "n\n");
     world.commit(&worktree, "secret/key", "k\n");
     world.commit(&worktree, ".storkit/work/1_backlog/z.md", "z\n");
-    let facts = crate::worktrees::settle(
-        &world.ground(),
-        &crate::git::testing::settle_order("1_x", Mode::Commit),
-    )
-    .unwrap();
+    let facts =
+        crate::worktrees::settle(&world.ground(), &crate::git::testing::settle_order("1_x", Mode::Commit))
+            .unwrap();
     assert_eq!((facts.ahead, facts.protected, facts.broken), (2, vec!["secret/key".to_owned()], None));
     assert_eq!(land(&world, "1_x"), AdvanceEnd::Advanced);
     let state = world.repo().head_state().unwrap();

@@ -1,0 +1,6 @@
+//! Worktrees against real repositories, agents that misbehave among them.
+
+mod ending;
+mod hostile;
+mod preparing;
+mod removing;
