@@ -4,9 +4,13 @@
 //! happens is an event, `Pipeline::handle` answers with effects, and the shell carries them out.
 
 pub mod config;
+pub mod duration;
 pub mod facts;
+pub mod front_matter;
+pub mod hints;
 pub mod ids;
 pub mod request;
 pub mod snapshot;
 pub mod stage;
 pub mod story;
+pub mod story_file;
