@@ -2,10 +2,6 @@
 //!
 //! Plain text without colour; a face may colour the whole of it.
 
-<<<<<<< HEAD
-/// Longest word that is compared; a longer one has no nearest name.
-const WORD_CHARS_MAX: usize = 64;
-=======
 use std::fmt::Write as _;
 
 use crate::story::Problem;
@@ -14,7 +10,6 @@ use crate::story::Problem;
 const WORD_CHARS_MAX: usize = 64;
 /// Most characters of a source line that are shown.
 const SHOWN_CHARS_MAX: usize = 120;
->>>>>>> 0945607d3c0b345ac5ba4ce8bcf291dfa062a1c2
 /// How alike two words must be, from 0 to 1, for one to be taken for the other.
 const LIKENESS_MIN: f64 = 0.75;
 
@@ -40,11 +35,6 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
-<<<<<<< HEAD
-fn fold(word: &str) -> String {
-    word.to_lowercase().replace(['-', ' '], "_")
-}
-=======
 /// `did you mean X?`, or the names there are: `one of a, b, c`.
 pub fn did_you_mean(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
@@ -162,4 +152,3 @@ mod tests {
         let _ = render(&place(1, u32::MAX), "a");
     }
 }
->>>>>>> 0945607d3c0b345ac5ba4ce8bcf291dfa062a1c2

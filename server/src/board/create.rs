@@ -118,7 +118,7 @@ impl Board {
             let Ok(dir) = self.stage_dir(stage) else { continue };
             // A folder that cannot be read now is told of by the next scan.
             let _ = dir.entries(|name, _| {
-                if text::classify(name) != Name::Ignored {
+                if text::classify(stage, name) != Name::Ignored {
                     highest = highest.max(number_of(name));
                 }
             });

@@ -12,9 +12,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use storkit_core::facts::{Edit, EditEnd};
 use storkit_core::ids::StoryId;
+use storkit_core::front_matter::EditError;
 use storkit_core::stage::Stage;
+use storkit_core::story_file::content_hash as hash;
 
-use super::kept::{Record, hash};
+use super::kept::Record;
 use super::text::{self, STORY_BYTES_MAX};
 use super::{Board, BoardError, lock};
 use crate::sys::fs::{Dir, FsError, Stamp, read_capped, stamp};
@@ -174,8 +176,14 @@ impl Board {
         if text::is_half_written(&old) && patient {
             return Ok(Try::Again);
         }
-        let Some(new) = parsed.then(|| text::edit(&old, job.edits)).flatten() else {
-            return Ok(if careful || !patient { Try::End(EditEnd::Broken) } else { Try::Again });
+        let broken = || Ok(if careful || !patient { Try::End(EditEnd::Broken) } else { Try::Again });
+        if !parsed {
+            return broken();
+        }
+        let new = match text::edit(&old, job.edits) {
+            Ok(new) => new,
+            Err(EditError::Broken { .. }) => return broken(),
+            Err(error) => return Ok(Try::End(failed(job.id, &io::Error::other(error)))),
         };
         let Ok(story) = text::parse(job.stage, &name, &new) else {
             return Ok(Try::End(failed(job.id, &io::Error::other("the edit would break the file"))));

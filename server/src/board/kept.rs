@@ -14,6 +14,7 @@ use storkit_core::facts::Edit;
 use storkit_core::ids::StoryId;
 use storkit_core::sighting::FileKey;
 use storkit_core::stage::Stage;
+use storkit_core::story_file::content_hash as hash;
 
 use super::edit::Swap;
 use super::text::{self, STORY_BYTES_MAX};
@@ -363,7 +364,7 @@ impl Board {
         }
         let key = FileKey::new(stage, name.clone());
         let new = late.and_then(|(bytes, edits)| {
-            text::parse(stage, &name, &bytes).is_ok().then(|| text::edit_again(&bytes, &edits)).flatten()
+            text::parse(stage, &name, &bytes).ok().and_then(|_| text::edit_again(&bytes, &edits).ok())
         });
         let Some(new) = new else {
             // Not a text that a key can be put into: the person's own file takes its place again.
@@ -482,11 +483,4 @@ fn is_old(dir: &Dir, name: &str, age: Duration) -> bool {
 fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// FNV-1a, 64 bits: it stands in records, so it must be the same in every build.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }

@@ -115,7 +115,7 @@ impl Recorder {
             let Ok(dir) = Dir::open(&self.layout.stage(stage)) else { continue };
             let mut names = Vec::new();
             if dir.entries(|name, maybe_file| {
-                if maybe_file && text::classify(name) != Name::Ignored {
+                if maybe_file && text::classify(stage, name) != Name::Ignored {
                     names.push(name.to_vec());
                 }
             }).is_err() {

@@ -200,7 +200,7 @@ impl<'a> Look<'a> {
         let mut names: Vec<Vec<u8>> = Vec::new();
         let mut more = 0_usize;
         let listed = dir.entries(|name, maybe_file| {
-            if maybe_file && text::classify(name) != Name::Ignored {
+            if maybe_file && text::classify(stage, name) != Name::Ignored {
                 if names.len() < FILES_MAX { names.push(name.to_vec()) } else { more += 1 }
             }
         });
@@ -239,7 +239,7 @@ impl<'a> Look<'a> {
         let Some(name) = text::name_of(&key.name) else {
             return;
         };
-        let class = text::classify(name.as_bytes());
+        let class = text::classify(key.stage, name.as_bytes());
         let found = if class == Name::Ignored { None } else { self.read(dir, &name, &key, class) };
         let files = &mut self.cache.files[key.stage as usize];
         let before = files.get(&key.name);
@@ -279,9 +279,7 @@ impl<'a> Look<'a> {
         }
         let trouble = |message: String, hint: &str| Err(Problem::of_file(key.path(), message, hint));
         let (stamp, what) = match class {
-            Name::Bad(why) => {
-                (stamp, trouble(why, "rename it to letters, digits, `.`, `_` and `-`, like `42_story_log_in.md`"))
-            }
+            Name::Bad(problem) => (stamp, Err(problem)),
             _ => match open(dir, name) {
                 Ok((stamp, Some(bytes))) => {
                     if text::is_half_written(&bytes) && now_ns() - stamp.modified_ns < 500_000_000 {

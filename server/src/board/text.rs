@@ -2,16 +2,17 @@
 //!
 //! It judges bytes only and touches no file.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 use storkit_core::facts::Edit;
-use storkit_core::ids::StoryId;
+use storkit_core::front_matter::{self, EditError, FILE_BYTES_MAX};
 use storkit_core::stage::Stage;
 use storkit_core::story::{Problem, Story};
+use storkit_core::story_file::{self, NameKind, classify_name};
 
 /// Most bytes of a story's file.
-pub(crate) const STORY_BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const STORY_BYTES_MAX: u64 = FILE_BYTES_MAX as u64;
 
 /// What a file's name makes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,60 +20,32 @@ pub(crate) enum Name {
     /// Not a story, and left alone.
     Ignored,
     /// A story's file, by its name.
-    Story(StoryId),
-    /// Meant as a story, but its name is no id: why, in words.
-    Bad(String),
+    Story,
+    /// Meant as a story, but its name is no id.
+    Bad(Problem),
 }
 
-// PROVISIONAL
-pub(crate) fn classify(name: &[u8]) -> Name {
-    let Some(stem) = name.strip_suffix(b".md") else { return Name::Ignored };
-    if name.starts_with(b".") || name.eq_ignore_ascii_case(b"README.md") { return Name::Ignored; }
-    match std::str::from_utf8(stem).map(StoryId::new) {
-        Ok(Ok(id)) => Name::Story(id),
-        Ok(Err(e)) => Name::Bad(e.to_string()),
-        Err(_) => Name::Bad("its name is not UTF-8".into()),
+/// What a file of this name in this stage is.
+pub(crate) fn classify(stage: Stage, name: &[u8]) -> Name {
+    match classify_name(stage, name) {
+        NameKind::Ignored => Name::Ignored,
+        NameKind::Story(_) => Name::Story,
+        NameKind::Problem(problem) => Name::Bad(problem),
     }
 }
+
+/// The story in these bytes, or what is wrong with them.
 pub(crate) fn parse(stage: Stage, name: &str, bytes: &[u8]) -> Result<Story, Problem> {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let path = format!(".storkit/work/{}/{name}", stage.folder());
-    let text = std::str::from_utf8(bytes).map_err(|_| Problem::of_file(&path, "not UTF-8", "save as UTF-8"))?;
-    if text.starts_with("---\n") && !text[4..].lines().any(|l| l == "---") {
-        return Err(Problem::of_file(&path, "open fence", "close it"));
-    }
-    let id = StoryId::new(name.strip_suffix(".md").unwrap_or(name)).map_err(|e| Problem::of_file(&path, e.to_string(), "rename"))?;
-    let mut h = DefaultHasher::new();
-    bytes.hash(&mut h);
-    Ok(Story { name: id.words(), kind: storkit_core::story::Kind::of_id(&id), id, stage, epic: None, depends_on: vec![], priority: 3, agent: None, qa: None, hold: None,
-        overrides: Default::default(), labels: vec![], blocked: text.lines().find_map(|l| l.strip_prefix("blocked: ")).map(|v| storkit_core::story::Keyed { value: v.trim_matches(['"','\'']).to_owned(), place: Default::default() }),
-        review_hold: None, question: None, answered: false, content: h.finish() })
+    story_file::parse(stage, name, bytes)
 }
-pub(crate) fn edit(bytes: &[u8], edits: &[Edit]) -> Option<Vec<u8>> {
-    let mut text = String::from_utf8(bytes.to_vec()).ok()?;
-    for e in edits {
-        if !text.starts_with("---\n") { text = format!("---\n---\n{text}"); }
-        let close = 4 + text[4..].split_inclusive('\n').scan(0, |at, l| { let s = *at; *at += l.len(); Some((s, l)) }).find(|(_, l)| l.trim_end() == "---")?.0;
-        let mut front: Vec<String> = text[4..close].lines().map(str::to_owned).collect();
-        let mut set = |k: &str, v: Option<String>| { front.retain(|l| !l.starts_with(&format!("{k}: "))); if let Some(v) = v { front.push(format!("{k}: {v}")) } };
-        let mut tail = String::new();
-        match e {
-            Edit::Blocked(v) => set("blocked", v.clone()),
-            Edit::ReviewHold(v) => set("review_hold", v.then(|| "true".into())),
-            Edit::Question(v) => set("question", v.map(|v| v.to_string())),
-            Edit::Hold(v) => set("hold", v.clone()),
-            Edit::AppendQuestion { number, text } => tail = format!("\n## Question {number}\n\n{text}\n\n### Answer\n"),
-            Edit::AppendRejection { number, text } => tail = format!("\n### Rejection {number}\n\n{text}\n"),
-        }
-        let front: String = front.into_iter().map(|l| l + "\n").collect();
-        text = format!("---\n{front}{}{tail}", &text[close..]);
-    }
-    Some(text.into_bytes())
+
+/// The bytes with these keys in them.
+pub(crate) fn edit(bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditError> {
+    front_matter::edit(bytes, edits)
 }
-// END PROVISIONAL
 
 /// The same on a text that may hold some of it already: a question that is in it is not appended again.
-pub(crate) fn edit_again(bytes: &[u8], edits: &[Edit]) -> Option<Vec<u8>> {
+pub(crate) fn edit_again(bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditError> {
     let has = |heading: String| {
         let mut lines = bytes.split(|byte| *byte == b'\n');
         lines.any(|line| line.trim_ascii_end() == heading.as_bytes())
@@ -127,20 +100,17 @@ pub(crate) fn name_of(key: &str) -> Option<OsString> {
     crate::sys::fs::is_plain_name(&name).then_some(name)
 }
 
-/// The bytes of a name.
-pub(crate) fn bytes_of(name: &OsStr) -> &[u8] {
-    name.as_bytes()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
     fn every_name_has_a_text_that_leads_back_to_it() {
         for name in [&b"42_story_x.md"[..], b"a\\b.md", b"\xff\xfe.md", b"a\\x41.md", "\u{3000}ü.md".as_bytes()] {
             let key = key_of(name);
-            assert_eq!(name_of(&key).as_deref().map(bytes_of), Some(name), "{key}");
+            assert_eq!(name_of(&key).as_deref().map(OsStrExt::as_bytes), Some(name), "{key}");
         }
         for key in ["", "..", "a/b", "a\\q", "\\x0", "\\x00"] {
             assert_eq!(name_of(key), None, "{key}");

@@ -214,7 +214,7 @@ impl Key<'_> {
     fn question(&self) -> Read<Keyed<u32>> {
         match self.count("question: 1")? {
             0 => self.mistyped("a number from 1", "question: 1"),
-            number => Ok(self.nameed(number)),
+            number => Ok(self.keyed(number)),
         }
     }
 
@@ -272,11 +272,11 @@ impl Key<'_> {
                 why => Some(why),
             },
         };
-        Ok(Some(self.nameed(Hold { why })))
+        Ok(Some(self.keyed(Hold { why })))
     }
 
     fn blocked(&self) -> Read<Option<Keyed<String>>> {
         let generic = || BLOCKED_WITHOUT_REASON.to_owned();
-        Ok(self.hold()?.map(|hold| self.nameed(hold.value.why.unwrap_or_else(generic))))
+        Ok(self.hold()?.map(|hold| self.keyed(hold.value.why.unwrap_or_else(generic))))
     }
 }
