@@ -6,9 +6,11 @@
 pub mod assign;
 pub mod board;
 pub mod config;
+pub mod duration;
 pub mod effect;
 pub mod event;
 pub mod facts;
+pub mod front_matter;
 pub mod graph;
 pub mod hints;
 pub mod ids;
@@ -20,4 +22,5 @@ pub mod sighting;
 pub mod snapshot;
 pub mod stage;
 pub mod story;
+pub mod story_file;
 pub mod time;

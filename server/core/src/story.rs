@@ -196,6 +196,9 @@ pub struct Story {
 }
 
 impl Story {
+    /// The priority of a story that names none.
+    pub const PRIORITY_DEFAULT: u8 = 3;
+
     /// The number at the beginning of the id.
     pub fn number(&self) -> Option<u64> {
         self.id.number()

@@ -3,5 +3,9 @@
 pub mod cancel;
 pub mod fs;
 pub mod proc_tree;
+pub mod layout;
+pub mod lease;
+pub mod lock;
+pub mod mount;
 pub mod process;
 pub mod task;
