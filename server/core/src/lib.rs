@@ -4,9 +4,14 @@
 //! happens is an event, `Pipeline::handle` answers with effects, and the shell carries them out.
 
 pub mod config;
+pub mod effect;
+pub mod event;
 pub mod facts;
 pub mod ids;
+pub mod memory;
 pub mod request;
+pub mod sighting;
 pub mod snapshot;
 pub mod stage;
 pub mod story;
+pub mod time;

@@ -1,0 +1,121 @@
+//! What storkit remembers of a story beyond its file: kept in the ledger, and no harm when that is lost.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AgentName, RunId};
+use crate::stage::Stage;
+use crate::time::Wall;
+
+/// Most earlier failures kept for prompts.
+pub const NOTES_MAX: usize = 5;
+/// Most bytes of output kept with a failure.
+pub const NOTE_TAIL_MAX: usize = 3000;
+
+/// What a story's stage needs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// What the stage begins with: a coder, a look, a landing.
+    #[default]
+    Begin,
+    /// In current: the work is there, the gates are to judge it.
+    Gate,
+    /// In merge: a mergemaster is to mend it.
+    Mend,
+}
+
+/// One failure, for the next prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The attempt's number, from 1.
+    pub attempt: u32,
+    /// When.
+    pub at: Wall,
+    /// What happened, in a sentence.
+    pub what: String,
+    /// The end of the output, at most `NOTE_TAIL_MAX` bytes.
+    pub tail: String,
+}
+
+/// What storkit remembers of one story.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// The stage that the rest belongs to; none for a story never acted on.
+    pub stage: Option<Stage>,
+    /// Since when it is in that stage.
+    pub entered: Wall,
+    /// What the stage needs next.
+    pub step: Step,
+    /// Failures in this stage.
+    pub failures: u32,
+    /// Failures to land, over the stages.
+    pub landings_failed: u32,
+    /// Runs of the mergemaster for this landing.
+    pub mends: u32,
+    /// Rejections since the last approval.
+    pub rejections: u32,
+    /// Runs in a row that ended with "try again later".
+    pub transients: u32,
+    /// Whether a person moved it to where it is.
+    pub by_person: bool,
+    /// Whether `review_hold` was written for this stay in qa.
+    pub review_asked: bool,
+    /// A `blocked` that a person took away while its cause still stands.
+    pub declined: Option<String>,
+    /// Runs so far.
+    pub runs: u32,
+    /// Questions so far.
+    pub questions: u32,
+    /// The last run.
+    pub run: Option<RunId>,
+    /// Its agent.
+    pub agent: Option<AgentName>,
+    /// The `summary` of the last run that gave one.
+    pub summary: Option<String>,
+    /// The last session's id.
+    pub session: Option<String>,
+    /// Money spent, in US dollars; none when nobody reported any.
+    pub cost_usd: Option<f64>,
+    /// Failures for the next prompt, the oldest first.
+    pub notes: Vec<Note>,
+}
+
+impl Memory {
+    /// Adds a failure, dropping the oldest beyond `NOTES_MAX`, and cutting its output to the end that counts.
+    pub fn note(&mut self, mut note: Note) {
+        let cut = note.tail.len().saturating_sub(NOTE_TAIL_MAX);
+        let cut = (cut..=note.tail.len()).find(|at| note.tail.is_char_boundary(*at)).unwrap_or_default();
+        note.tail.drain(..cut);
+        self.notes.push(note);
+        let surplus = self.notes.len().saturating_sub(NOTES_MAX);
+        self.notes.drain(..surplus);
+    }
+
+    /// Forgets what belongs to a stay in a stage.
+    pub fn enter(&mut self, stage: Stage, at: Wall) {
+        self.stage = Some(stage);
+        self.entered = at;
+        self.step = Step::Begin;
+        self.failures = 0;
+        self.transients = 0;
+        self.review_asked = false;
+        self.declined = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_bounded_in_number_and_length() {
+        let mut memory = Memory::default();
+        for attempt in 1..=9 {
+            let tail = format!("{}end", "ä".repeat(4000));
+            memory.note(Note { attempt, at: Wall(0), what: "exit 1".to_owned(), tail });
+        }
+        assert_eq!(memory.notes.iter().map(|note| note.attempt).collect::<Vec<_>>(), [5, 6, 7, 8, 9]);
+        assert!(memory.notes.iter().all(|note| note.tail.len() <= NOTE_TAIL_MAX && note.tail.ends_with("end")));
+    }
+}
