@@ -3,15 +3,24 @@
 //! Files, processes, the clock and random numbers are the shell's; they enter here as values. Everything that
 //! happens is an event, `Pipeline::handle` answers with effects, and the shell carries them out.
 
+pub mod assign;
+pub mod board;
 pub mod config;
+pub mod duration;
 pub mod effect;
 pub mod event;
 pub mod facts;
+pub mod front_matter;
+pub mod graph;
+pub mod hints;
 pub mod ids;
 pub mod memory;
+pub mod pipeline;
 pub mod request;
+pub mod run;
 pub mod sighting;
 pub mod snapshot;
 pub mod stage;
 pub mod story;
+pub mod story_file;
 pub mod time;

@@ -61,6 +61,12 @@ pub struct Memory {
     pub by_person: bool,
     /// Whether `review_hold` was written for this stay in qa.
     pub review_asked: bool,
+    /// A rejection by an agent is being written; the file goes back to current then.
+    pub rejecting: bool,
+    /// The stage whose run asked the open question.
+    pub asked_in: Option<Stage>,
+    /// The question whose answer the next prompt is to hold.
+    pub answered: Option<u32>,
     /// A `blocked` that a person took away while its cause still stands.
     pub declined: Option<String>,
     /// Runs so far.
@@ -100,6 +106,7 @@ impl Memory {
         self.failures = 0;
         self.transients = 0;
         self.review_asked = false;
+        self.rejecting = false;
         self.declined = None;
     }
 }
@@ -116,6 +123,8 @@ mod tests {
             memory.note(Note { attempt, at: Wall(0), what: "exit 1".to_owned(), tail });
         }
         assert_eq!(memory.notes.iter().map(|note| note.attempt).collect::<Vec<_>>(), [5, 6, 7, 8, 9]);
-        assert!(memory.notes.iter().all(|note| note.tail.len() <= NOTE_TAIL_MAX && note.tail.ends_with("end")));
+        assert!(
+            memory.notes.iter().all(|note| note.tail.len() <= NOTE_TAIL_MAX && note.tail.ends_with("end"))
+        );
     }
 }

@@ -6,6 +6,9 @@ use crate::stage::Stage;
 use crate::story::{Problem, Story};
 
 /// A file of the board: the folder that it is in, and its name there.
+///
+/// In the name each byte that is not UTF-8 is written as `\xNN` and each backslash doubled, so that every name on
+/// disk has exactly one key. A story's name never needs either.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileKey {
     /// The folder.
@@ -15,6 +18,11 @@ pub struct FileKey {
 }
 
 impl FileKey {
+    /// The key of the file `name` in `stage`.
+    pub fn new(stage: Stage, name: impl Into<Arc<str>>) -> Self {
+        Self { stage, name: name.into() }
+    }
+
     /// The path relative to the project's root.
     pub fn path(&self) -> String {
         format!(".storkit/work/{}/{}", self.stage.folder(), self.name)

@@ -30,8 +30,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Story, Self::Bug, Self::Spike, Self::Refactor, Self::Chore, Self::Epic];
+    pub const ALL: [Self; 6] = [Self::Story, Self::Bug, Self::Spike, Self::Refactor, Self::Chore, Self::Epic];
 
     /// The name in files and JSON.
     pub const fn name(self) -> &'static str {
@@ -197,6 +196,9 @@ pub struct Story {
 }
 
 impl Story {
+    /// The priority of a story that names none.
+    pub const PRIORITY_DEFAULT: u8 = 3;
+
     /// The number at the beginning of the id.
     pub fn number(&self) -> Option<u64> {
         self.id.number()
@@ -231,13 +233,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of a whole file.
     pub fn of_file(path: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            line: None,
-            column: None,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
+        Self { path: path.into(), line: None, column: None, message: message.into(), hint: Some(hint.into()) }
     }
 
     /// A problem at a place in a file.
@@ -247,10 +243,6 @@ impl Problem {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self {
-            line: Some(place.line),
-            column: Some(place.column),
-            ..Self::of_file(path, message, hint)
-        }
+        Self { line: Some(place.line), column: Some(place.column), ..Self::of_file(path, message, hint) }
     }
 }

@@ -32,7 +32,8 @@ impl Wall {
 /// A span in words: `90s` is `1m 30s`, `3 h` is `3h`.
 pub fn words(ms: u64) -> String {
     let seconds = ms.div_ceil(1000);
-    let parts = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let parts =
+        [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
     let mut words: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
     words.truncate(2);
@@ -45,7 +46,7 @@ mod tests {
 
     #[test]
     fn times_are_written_for_people() {
-        assert_eq!(Wall(1_795_000_000_123).rfc3339(), "2026-11-18T04:26:40Z");
+        assert_eq!(Wall(1_795_000_000_123).rfc3339(), "2026-11-18T11:06:40Z");
         assert_eq!(Wall(1_795_000_000_123).day(), "2026-11-18");
         assert_eq!(words(0), "0s");
         assert_eq!(words(90_000), "1m 30s");

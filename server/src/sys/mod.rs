@@ -2,4 +2,8 @@
 
 pub mod cancel;
 pub mod fs;
+pub mod layout;
+pub mod lease;
+pub mod lock;
+pub mod mount;
 pub mod process;

@@ -1,0 +1,19 @@
+//! The front matter of a story's file: found to the byte, read within bounds, and edited one key at a time.
+//!
+//! It knows YAML and bytes; what the keys mean is `story_file`'s. It never touches a file.
+
+mod append;
+pub mod convention;
+mod edit;
+pub mod fence;
+mod keys;
+pub mod lines;
+pub mod yaml;
+
+pub use edit::{EditError, REASON_CHARS_MAX, edit};
+
+/// Most bytes of a story's file; a larger one is a problem, and no edit makes one.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

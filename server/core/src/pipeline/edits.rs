@@ -1,0 +1,133 @@
+//! Keys that storkit writes into stories: wanted at once, written when the file lets it, never against a person.
+
+use super::Pipeline;
+use super::track::{Wait, Work};
+use crate::board::Placement;
+use crate::effect::{EditOrder, Effect, Topic};
+use crate::facts::{Edit, EditEnd};
+use crate::ids::StoryId;
+use crate::story::{Hold, Keyed, Place, Story};
+
+/// How long to wait before a write that the file system refused is tried again.
+const RETRY_WRITE_MS: u64 = 5_000;
+
+impl Pipeline {
+    /// Wants an edit of a story's file; it counts at once, and is written as soon as nothing else is in flight.
+    pub(super) fn want(&mut self, id: &StoryId, edit: Edit) {
+        let track = self.track_mut(id);
+        track.pending.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&edit));
+        track.pending.push(edit.clone());
+        self.apply_in_memory(id, &edit);
+        self.touched.insert(id.clone());
+    }
+
+    pub(super) fn apply_in_memory(&mut self, id: &StoryId, edit: &Edit) {
+        let Placement::One(key) = self.board.placement(id) else { return };
+        let key = key.clone();
+        if let Some(Ok(story)) = self.board.content(&key).map(std::sync::Arc::as_ref) {
+            let mut story = story.clone();
+            apply(edit, &mut story);
+            self.board.put(key, std::sync::Arc::new(Ok(story)));
+        }
+    }
+
+    /// Stops a story for a person, unless the same reason was taken away by one.
+    pub(super) fn block(&mut self, id: &StoryId, reason: impl Into<String>) {
+        let reason = reason.into();
+        let track = self.track_mut(id);
+        if track.memory.declined.as_ref() == Some(&reason) {
+            track.wait = Some(Wait {
+                what: "declined",
+                detail: format!("{reason} (`blocked` was taken away, its cause was not)"),
+                hint: Some("change the story, or move it".to_owned()),
+                again_ms: None,
+            });
+            return;
+        }
+        self.want(id, Edit::Blocked(Some(reason.clone())));
+        self.tell(Topic::Blocked, Some(id), reason);
+    }
+
+    /// Writes what is wanted. Returns whether a write began.
+    pub(super) fn write(&mut self, id: &StoryId) -> bool {
+        let Some(stage) = self.board.stage(id) else { return false };
+        let now = self.now.mono_ms;
+        let Some(track) = self.tracks.get_mut(id) else { return false };
+        let again = track.not_before_ms.is_some_and(|at| now < at) && track.unwritable.is_some();
+        if track.pending.is_empty() || again || self.story(id).is_none() {
+            return false;
+        }
+        let edits = std::mem::take(&mut self.track_mut(id).pending);
+        let op = self.begin(id, |op| Work::Editing(op, edits.clone()));
+        self.out.push(Effect::Edit(op, EditOrder { story: id.clone(), stage, edits }));
+        true
+    }
+
+    pub(super) fn edited(&mut self, id: &StoryId, edits: Vec<Edit>, end: EditEnd) {
+        let (seq, now) = (self.seq, self.now.mono_ms);
+        match end {
+            EditEnd::Written { content } => {
+                self.track_mut(id).stale_before = seq;
+                self.track_mut(id).unwritable = None;
+                self.set_content(id, content);
+                self.rescan(id);
+            }
+            EditEnd::SourceGone => self.rescan(id),
+            EditEnd::Broken => {
+                let track = self.track_mut(id);
+                track.unwritable = Some("its front matter does not parse".to_owned());
+                put_back(&mut track.pending, edits);
+                self.rescan(id);
+            }
+            EditEnd::Failed(why) => {
+                let track = self.track_mut(id);
+                track.unwritable = Some(why);
+                track.not_before_ms = Some(now + RETRY_WRITE_MS);
+                put_back(&mut track.pending, edits);
+            }
+        }
+    }
+
+    fn set_content(&mut self, id: &StoryId, content: u64) {
+        let Placement::One(key) = self.board.placement(id) else { return };
+        let key = key.clone();
+        if let Some(Ok(story)) = self.board.content(&key).map(std::sync::Arc::as_ref) {
+            let story = Story { content, ..story.clone() };
+            self.board.put(key, std::sync::Arc::new(Ok(story)));
+        }
+    }
+
+    pub(super) fn rescan(&mut self, id: &StoryId) {
+        let keys = crate::stage::Stage::ALL
+            .map(|stage| crate::sighting::FileKey { stage, name: id.file_name().into() })
+            .to_vec();
+        self.out.push(Effect::Rescan(keys));
+    }
+}
+
+/// Earlier edits go before later ones, which stand over them.
+fn put_back(pending: &mut Vec<Edit>, edits: Vec<Edit>) {
+    let later = std::mem::take(pending);
+    *pending = edits;
+    for edit in later {
+        pending.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&edit));
+        pending.push(edit);
+    }
+}
+
+/// What an edit makes of a story, so that it counts before the file is read again.
+pub(super) fn apply(edit: &Edit, story: &mut Story) {
+    let place = Place { line: 1, column: 1 };
+    match edit {
+        Edit::Blocked(why) => story.blocked = why.clone().map(|value| Keyed { value, place }),
+        Edit::ReviewHold(held) => story.review_hold = held.then_some(place),
+        Edit::Question(number) => {
+            story.question = number.map(|value| Keyed { value, place });
+            story.answered = false;
+        }
+        Edit::Hold(why) => {
+            story.hold = why.clone().map(|why| Keyed { value: Hold { why: Some(why) }, place });
+        }
+        Edit::AppendQuestion { .. } | Edit::AppendRejection { .. } => {}
+    }
+}

@@ -1,0 +1,166 @@
+//! The daemon's own events: its start, a new configuration, its end; and stories that come and go.
+
+use std::sync::Arc;
+
+use super::track::{Track, Work};
+use super::{GRACE_DOWN_MS, Pause, Pipeline, SETTLE_MS};
+use crate::board::Placement;
+use crate::config::Config;
+use crate::effect::{Effect, Topic};
+use crate::event::Start;
+use crate::facts::Edit;
+use crate::ids::StoryId;
+use crate::stage::Stage;
+use crate::story::Problem;
+
+impl Pipeline {
+    pub(super) fn take_start(&mut self, start: Start) {
+        self.remembered = start.memory;
+        self.branches = start.branches;
+        self.spent = (self.now.wall.day(), start.spent_today_usd);
+        self.landing.intents = start.intents;
+        self.pause = start.paused.map(|why| Pause { by_git: why == super::scan::PAUSED_BY_GIT, why });
+        self.started = true;
+    }
+
+    pub(super) fn take_config(&mut self, config: Arc<Config>, warnings: Vec<Problem>) {
+        self.config_problems = warnings;
+        self.drained.retain(|name, drain| config.agent(name) == Some(&drain.agent));
+        self.config = config;
+        let all: Vec<_> = self.tracks.keys().cloned().collect();
+        self.touched.extend(all);
+    }
+
+    pub(super) fn take_shut_down(&mut self, now: bool) {
+        let grace_ms = if now { 0 } else { GRACE_DOWN_MS };
+        let first = self.stopping.is_none();
+        self.stopping = Some(grace_ms);
+        if first {
+            self.tell(Topic::Paused, None, "storkit ends");
+        }
+        let busy: Vec<_> =
+            self.tracks.iter().filter(|(_, track)| !track.is_free()).map(|(id, _)| id.clone()).collect();
+        for id in busy {
+            if now {
+                self.track_mut(&id).abandoned = false;
+            }
+            self.cancel(&id, grace_ms);
+        }
+    }
+
+    /// Compares where a story's file is with where storkit last acted on it. True when they agree and nothing
+    /// is in flight, so that the story may go on.
+    pub(super) fn sync(&mut self, id: &StoryId) -> bool {
+        let now = self.now.mono_ms;
+        match self.board.placement(id) {
+            Placement::Absent => {
+                self.absent(id, now);
+                false
+            }
+            Placement::Many(_) => {
+                let track = self.track_mut(id);
+                let since = *track.double_since_ms.get_or_insert(now);
+                track.gone_since_ms = None;
+                if now >= since + SETTLE_MS {
+                    self.cancel(id, super::GRACE_STOP_MS);
+                }
+                false
+            }
+            Placement::One(key) => {
+                let stage = key.stage;
+                self.present(id, stage)
+            }
+        }
+    }
+
+    fn absent(&mut self, id: &StoryId, now: u64) {
+        let paused = self.git_paused();
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        track.double_since_ms = None;
+        let since = *track.gone_since_ms.get_or_insert(now);
+        if now < since + SETTLE_MS || paused {
+            return;
+        }
+        if track.is_free() {
+            self.tracks.remove(id);
+            self.out.push(Effect::Remember(id.clone(), None));
+            self.tell(Topic::Moved, Some(id), "deleted; its branch and worktree stay until `storkit prune`");
+        } else {
+            self.cancel(id, super::GRACE_STOP_MS);
+        }
+    }
+
+    fn present(&mut self, id: &StoryId, stage: Stage) -> bool {
+        if !self.tracks.contains_key(id) {
+            self.first_seen(id, stage);
+        }
+        let paused = self.git_paused();
+        let track = self.track_mut(id);
+        track.gone_since_ms = None;
+        track.double_since_ms = None;
+        let Some(from) = track.memory.stage else { return false };
+        if from == stage {
+            return track.is_free();
+        }
+        if paused || matches!(track.work, Work::Moving(..)) {
+            return false;
+        }
+        if track.is_free() {
+            self.person_moved(id, from, stage);
+            return true;
+        }
+        self.cancel(id, super::GRACE_STOP_MS);
+        false
+    }
+
+    pub(super) fn first_seen(&mut self, id: &StoryId, stage: Stage) {
+        let (wall, mono_ms) = (self.now.wall, self.now.mono_ms);
+        let remembered = self.remembered.remove(id);
+        let is_new = remembered.is_none();
+        let mut track = Track {
+            memory: remembered.unwrap_or_default(),
+            saved: true,
+            branch: self.branches.contains(id),
+            changed_ms: mono_ms,
+            ..Track::default()
+        };
+        if track.memory.stage.is_none() {
+            track.enter(stage, wall);
+            track.memory.by_person = true;
+            // A story at rest needs no memory; one that is lost is made again just so.
+            track.saved = stage == Stage::Backlog || stage == Stage::Archived;
+        }
+        track.promote = stage == Stage::Backlog;
+        self.tracks.insert(id.clone(), track);
+        if is_new && self.awake {
+            self.entered(id, stage);
+        }
+    }
+
+    pub(super) fn git_paused(&self) -> bool {
+        self.pause.as_ref().is_some_and(|pause| pause.by_git)
+    }
+
+    /// Work whose own code failed: it is shown, and tried again after a while.
+    pub(super) fn work_crashed(&mut self, id: &StoryId, work: Work, why: &str) {
+        if let Work::Editing(_, edits) = work {
+            self.edited(id, edits, crate::facts::EditEnd::Failed(why.to_owned()));
+            return;
+        }
+        if let Work::Running(_, run) = &work {
+            self.record_lost_run(id, run, why);
+        }
+        let now = self.now.mono_ms;
+        let track = self.track_mut(id);
+        track.crashes += 1;
+        let crashes = track.crashes;
+        track.not_before_ms = Some(now + 1000 * u64::from(crashes));
+        if crashes >= CRASHES_MAX {
+            self.want(id, Edit::Blocked(Some(format!("storkit itself failed {crashes} times: {why}"))));
+        }
+        self.tell(Topic::Problem, Some(id), format!("storkit itself failed: {why}"));
+    }
+}
+
+/// Failures of storkit's own code in a row before the story is blocked.
+const CRASHES_MAX: u32 = 3;

@@ -1,0 +1,350 @@
+//! Runs: an agent is chosen, the worktree made ready, the agent started, and its end judged.
+
+use super::track::{Run, Wait, Work};
+use super::{Drain, Pipeline};
+use crate::assign::{self, Load, NoAgent};
+use crate::board::{Named, Placement};
+use crate::config::{Agent, Role};
+use crate::effect::{Effect, PrepareOrder, RunBegan, RunOrder, RunOver, Topic};
+use crate::facts::{Edit, PrepareEnd, ProcessEnd, RunFacts};
+use crate::ids::{AgentName, Oid, StoryId};
+use crate::memory::{Note, Step};
+use crate::run::{RunEnd, classify};
+use crate::sighting::FileKey;
+use crate::stage::Stage;
+use crate::story::{Kind, Story};
+use crate::time::words;
+
+/// Waits before the next attempt after a failed run, in milliseconds; the last one holds for all later ones.
+const BACKOFF_MS: [u64; 3] = [1_000, 10_000, 60_000];
+/// The first and the longest wait after "try again later" without a time, in milliseconds.
+const LATER_MS: (u64, u64) = (30_000, 600_000);
+/// The longest wait that an agent may ask for: 8 days.
+const LATER_MAX_MS: u64 = 8 * 24 * 3_600_000;
+/// "Try again later" so often in a row blocks.
+const TRANSIENTS_MAX: u32 = 10;
+/// Runs of the mergemaster for one landing.
+pub(super) const MENDS_MAX: u32 = 3;
+
+impl Pipeline {
+    /// How busy the agents are.
+    pub(super) fn load(&self) -> Load {
+        let mut load = Load::default();
+        for run in self.tracks.values().filter_map(|track| track.work.run()) {
+            *load.busy.entry(run.agent.clone()).or_default() += 1;
+        }
+        for (name, drain) in &self.drained {
+            load.unavailable.insert(name.clone(), format!("agent {name} is drained: {}", drain.why));
+        }
+        load
+    }
+
+    /// The agent that would take the story now.
+    pub(super) fn agent_for(&self, id: &StoryId, role: Role) -> Result<&Agent, NoAgent> {
+        let wanted = if role == Role::Coder {
+            let asked = self.tracks.get(id).and_then(|track| track.only_agent.as_ref());
+            let named = self.story(id).and_then(|story| story.agent.as_ref());
+            asked.map(AgentName::as_str).or(named.map(|agent| agent.value.as_str()))
+        } else {
+            None
+        };
+        assign::choose(&self.config, role, wanted, &self.load())
+    }
+
+    /// Whether one more run fits below `limits.agents`.
+    pub(super) fn slot_free(&self) -> bool {
+        let limit = usize::try_from(self.config.limits.agents).unwrap_or(usize::MAX);
+        self.tracks.values().filter(|track| track.work.run().is_some()).count() < limit
+    }
+
+    pub(super) fn start_run(&mut self, id: &StoryId, role: Role) {
+        if !self.slot_free() {
+            return;
+        }
+        let Ok(agent) = self.agent_for(id, role) else { return };
+        let agent = agent.name.clone();
+        let run = Run { id: self.new_run(), agent: agent.clone(), started: false };
+        let config = self.config.clone();
+        let order = PrepareOrder { story: id.clone(), run: run.id, config };
+        let op = self.begin(id, |op| Work::Preparing(op, run));
+        self.out.push(Effect::Prepare(op, order));
+        self.tell(Topic::Preparing, Some(id), format!("worktree for {agent}"));
+    }
+
+    pub(super) fn prepared(&mut self, id: &StoryId, run: Run, end: PrepareEnd, abandoned: bool) {
+        match end {
+            PrepareEnd::Ready { worktree, base } => {
+                let track = self.track_mut(id);
+                track.branch = true;
+                track.worktree = Some(worktree.clone());
+                track.base = Some(base.clone());
+                if !abandoned && self.stopping.is_none() {
+                    self.launch(id, run, worktree, base);
+                }
+            }
+            _ if abandoned => {}
+            PrepareEnd::Blocked(why) => self.block(id, why),
+            PrepareEnd::Waits(why) => self.wait_outside(id, "git", why),
+            PrepareEnd::SetupFailed(tail) => {
+                self.track_mut(id).branch = true;
+                self.tell(Topic::RunEnded, Some(id), "worktree setup failed");
+                self.failed(id, "worktree setup failed", tail, self.backoff(id));
+            }
+            PrepareEnd::Cancelled => {}
+        }
+    }
+
+    fn launch(&mut self, id: &StoryId, run: Run, worktree: String, base: Oid) {
+        let Some(story) = self.story(id).cloned() else { return };
+        let Some(agent) = self.config.agent(&run.agent).cloned() else { return };
+        let agent = overridden(agent, &story);
+        let epic = self.epic_file(&story);
+        let (config, wall) = (self.config.clone(), self.now.wall);
+        let track = self.track_mut(id);
+        track.only_agent = None;
+        let memory = track.change();
+        memory.runs += 1;
+        memory.declined = None;
+        memory.run = Some(run.id);
+        memory.agent = Some(agent.name.clone());
+        if agent.role == Role::Mergemaster {
+            memory.mends += 1;
+        }
+        let order = RunOrder {
+            run: run.id,
+            story: id.clone(),
+            name: story.name.clone(),
+            stage: story.stage,
+            attempt: memory.failures + 1,
+            number: memory.runs,
+            epic,
+            worktree,
+            base,
+            notes: memory.notes.clone(),
+            answer: memory.answered,
+            agent,
+            config,
+        };
+        let began = RunBegan {
+            run: run.id,
+            story: id.clone(),
+            stage: story.stage,
+            agent: run.agent.clone(),
+            attempt: order.attempt,
+            number: order.number,
+            at: wall,
+        };
+        self.tell(Topic::Running, Some(id), format!("{} attempt {}", run.agent, order.attempt));
+        let op = self.begin(id, |op| Work::Running(op, run));
+        self.out.push(Effect::RunBegan(Box::new(began)));
+        self.out.push(Effect::Run(op, Box::new(order)));
+    }
+
+    fn epic_file(&self, story: &Story) -> Option<FileKey> {
+        let name = &story.epic.as_ref()?.value;
+        let Named::One(id) = self.board.named(name) else { return None };
+        match self.board.placement(&id) {
+            Placement::One(key) => Some(key.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn take_run_started(&mut self, op: crate::ids::OpId) {
+        let Some(super::Purpose::Work(id)) = self.ops.get(&op) else { return };
+        let id = id.clone();
+        if let Work::Running(_, run) = &mut self.track_mut(&id).work {
+            run.started = true;
+        }
+        self.touched.insert(id);
+    }
+
+    pub(super) fn run_over(&mut self, id: &StoryId, run: &Run, facts: RunFacts, abandoned: bool) {
+        let role = self.config.agent(&run.agent).map_or(Role::Coder, |agent| agent.role);
+        let may_do_nothing = self.story(id).is_some_and(|story| story.kind == Kind::Spike);
+        let facts = RunFacts { cancelled: facts.cancelled || abandoned, ..facts };
+        let end = classify(&facts, role, may_do_nothing);
+        self.record_run(id, run, &facts, &end);
+        let track = self.track_mut(id);
+        track.branch = facts.branch.tip.is_some() || track.branch;
+        track.ahead = None;
+        if facts.branch.tip.is_some() {
+            track.protected.clone_from(&facts.branch.protected);
+        }
+        if end != RunEnd::Cancelled && !matches!(end, RunEnd::TryLater(_)) {
+            track.change().transients = 0;
+        }
+        self.judge(id, role, end, facts);
+    }
+
+    fn judge(&mut self, id: &StoryId, role: Role, end: RunEnd, facts: RunFacts) {
+        let now = self.now.mono_ms;
+        match end {
+            RunEnd::Cancelled => {}
+            RunEnd::WorktreeLost => self.track_mut(id).not_before_ms = Some(now + BACKOFF_MS[0]),
+            RunEnd::Failed(why) if role == Role::Mergemaster => self.mend_failed(id, &why, facts.tail),
+            RunEnd::MergeFailed(why) => self.mend_failed(id, &why, facts.tail),
+            RunEnd::Failed(why) => {
+                self.failed(id, &why, facts.tail, self.backoff(id));
+            }
+            RunEnd::Question(text) => self.ask_person(id, text),
+            RunEnd::Rejected(text) => self.rejected_by_agent(id, text),
+            RunEnd::TryLater(after_ms) => self.try_later(id, after_ms),
+            RunEnd::NotStartable(why) => self.drain(id, why),
+            RunEnd::Done => self.work_done(id, role),
+        }
+    }
+
+    fn work_done(&mut self, id: &StoryId, role: Role) {
+        let memory = self.track_mut(id).change();
+        memory.answered = None;
+        match role {
+            Role::Coder => memory.step = Step::Gate,
+            Role::Qa => self.move_to(id, Stage::Merge),
+            Role::Mergemaster => self.mended(id),
+            Role::Other => {}
+        }
+    }
+
+    /// The wait after a failed run, by how many failed before it.
+    fn backoff(&self, id: &StoryId) -> u64 {
+        let failures = self.tracks.get(id).map(|track| track.memory.failures).unwrap_or_default();
+        let at = usize::try_from(failures).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
+        BACKOFF_MS[at]
+    }
+
+    /// Counts a failure of this stage: the next attempt, or `blocked`.
+    pub(super) fn failed(&mut self, id: &StoryId, why: &str, tail: String, wait_ms: u64) {
+        let (now, max) = (self.now, self.config.max_retries);
+        let stage = self.board.stage(id);
+        let track = self.track_mut(id);
+        track.not_before_ms = (wait_ms > 0).then(|| now.mono_ms + wait_ms);
+        let memory = track.change();
+        memory.failures += 1;
+        let failures = memory.failures;
+        memory.note(Note { attempt: failures, at: now.wall, what: why.to_owned(), tail });
+        if failures >= max {
+            let stage = stage.map_or("", Stage::name);
+            let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times") };
+            self.block(id, format!("failed {times} in {stage}, the last time: {why}"));
+        }
+    }
+
+    fn try_later(&mut self, id: &StoryId, after_ms: Option<u64>) {
+        let now = self.now.mono_ms;
+        let track = self.track_mut(id);
+        let memory = track.change();
+        memory.transients += 1;
+        let transients = memory.transients;
+        let doubled = LATER_MS.0.saturating_mul(1 << (transients - 1).min(16)).min(LATER_MS.1);
+        let wait_ms = after_ms.unwrap_or(doubled).min(LATER_MAX_MS);
+        track.not_before_ms = Some(now.saturating_add(wait_ms));
+        if transients >= TRANSIENTS_MAX {
+            self.block(id, format!("asked to be tried again later {transients} times in a row"));
+        } else {
+            self.tell(Topic::Waiting, Some(id), format!("tried again in {}", words(wait_ms)));
+        }
+    }
+
+    fn drain(&mut self, id: &StoryId, why: String) {
+        let Some(name) = self.tracks.get(id).and_then(|track| track.memory.agent.clone()) else { return };
+        if let Some(agent) = self.config.agent(&name).cloned() {
+            self.tell(Topic::Agent, Some(id), format!("agent {name} is drained: {why}"));
+            self.drained.insert(name, Drain { why, agent });
+            let all: Vec<_> = self.restless.iter().cloned().collect();
+            self.touched.extend(all);
+        }
+    }
+
+    fn ask_person(&mut self, id: &StoryId, text: String) {
+        let stage = self.board.stage(id);
+        let memory = self.track_mut(id).change();
+        memory.questions += 1;
+        memory.asked_in = stage;
+        let number = memory.questions;
+        self.tell(Topic::Question, Some(id), format!("question {number}: {text}"));
+        self.want(id, Edit::AppendQuestion { number, text });
+        self.want(id, Edit::Question(Some(number)));
+    }
+
+    /// Takes an answer that has been left alone for long enough: the next run gets it.
+    pub(super) fn take_answer(&mut self, id: &StoryId) {
+        let settle_ms = self.config.answer_settle_ms;
+        let (Some(story), Some(track)) = (self.story(id), self.tracks.get(id)) else { return };
+        let due = track.answer_due_ms(settle_ms).is_some_and(|due| due <= self.now.mono_ms);
+        let open = Self::question_is_open(story, track) && story.answered;
+        let Some(number) = story.question.as_ref().map(|question| question.value).filter(|_| open && due)
+        else {
+            return;
+        };
+        let memory = self.track_mut(id).change();
+        memory.asked_in = None;
+        memory.answered = Some(number);
+        self.want(id, Edit::Question(None));
+    }
+
+    pub(super) fn record_lost_run(&mut self, id: &StoryId, run: &Run, why: &str) {
+        self.record_run(id, run, &RunFacts::default(), &RunEnd::Failed(why.to_owned()));
+    }
+
+    fn record_run(&mut self, id: &StoryId, run: &Run, facts: &RunFacts, end: &RunEnd) {
+        let wall = self.now.wall;
+        let cost = facts.usage.as_ref().and_then(|usage| usage.cost_usd);
+        self.spend(cost.unwrap_or_default());
+        let memory = self.track_mut(id).change();
+        if let Some(cost) = cost {
+            memory.cost_usd = Some(memory.cost_usd.unwrap_or_default() + cost);
+        }
+        if facts.session.is_some() {
+            memory.session.clone_from(&facts.session);
+        }
+        if facts.summary.is_some() {
+            memory.summary.clone_from(&facts.summary);
+        }
+        let (exit, signal) = match facts.process {
+            Some(ProcessEnd::Exited(status)) => (Some(status), None),
+            Some(ProcessEnd::Signalled(signal)) => (None, Some(signal)),
+            Some(ProcessEnd::Lost) | None => (None, None),
+        };
+        let over = RunOver {
+            run: run.id,
+            story: id.clone(),
+            at: wall,
+            how: end.word().to_owned(),
+            why: end.why(),
+            exit,
+            signal,
+            usage: facts.usage.clone(),
+            session: facts.session.clone(),
+            summary: facts.summary.clone(),
+        };
+        let text =
+            over.why.clone().map_or_else(|| over.how.replace('_', " "), |why| format!("{}: {why}", over.how));
+        self.out.push(Effect::RunOver(Box::new(over)));
+        self.tell(Topic::RunEnded, Some(id), format!("{} {text}", run.agent));
+    }
+
+    fn spend(&mut self, usd: f64) {
+        let day = self.now.wall.day();
+        // A clock set back does not open a spent day again.
+        if day > self.spent.0 {
+            self.spent = (day, 0.0);
+        }
+        self.spent.1 += usd;
+    }
+
+    pub(super) fn gone_wait(detail: String, again_ms: u64) -> Wait {
+        Wait { what: "landing", detail, hint: None, again_ms: Some(again_ms) }
+    }
+}
+
+/// An agent with the story's own settings over its own.
+fn overridden(agent: Agent, story: &Story) -> Agent {
+    let own = &story.overrides;
+    Agent {
+        model: own.model.clone().unwrap_or(agent.model),
+        max_turns: own.max_turns.unwrap_or(agent.max_turns),
+        max_budget_usd: own.max_budget_usd.unwrap_or(agent.max_budget_usd),
+        timeout_ms: own.timeout_ms.unwrap_or(agent.timeout_ms),
+        ..agent
+    }
+}

@@ -1,0 +1,129 @@
+//! The turn: after each event, every story that is not at rest is asked what it needs next.
+
+use super::Pipeline;
+use super::track::Work;
+use crate::board::Placement;
+use crate::effect::Effect;
+use crate::ids::StoryId;
+use crate::memory::Step;
+use crate::stage::Stage;
+use crate::story::Kind;
+
+impl Pipeline {
+    pub(super) fn turn(&mut self) {
+        if self.stopped {
+            return;
+        }
+        if self.cycles_stale {
+            self.cycles = crate::graph::cycles(&self.board);
+            self.cycles_stale = false;
+        }
+        if self.offline {
+            self.look_around();
+            return;
+        }
+        self.settle_intents();
+        self.sweep();
+        let mut restless = std::mem::take(&mut self.restless);
+        restless.append(&mut self.touched);
+        let mut ready = Vec::new();
+        for id in &restless {
+            if self.sync(id) && !self.write(id) {
+                ready.push(id.clone());
+            }
+        }
+        ready.sort_by_cached_key(|id| self.turn_order(id));
+        for id in &ready {
+            self.take_answer(id);
+            self.step(id);
+        }
+        if !self.awake {
+            self.awake = true;
+            self.close_epics();
+        }
+        restless.append(&mut self.touched);
+        for id in restless {
+            self.save(&id);
+            self.show(&id);
+            if self.is_restless(&id) {
+                self.restless.insert(id);
+            }
+        }
+        if self.stopping.is_some() && self.ops.is_empty() {
+            self.stopped = true;
+            self.out.push(Effect::Stop);
+        }
+    }
+
+    /// What is nearer to its end goes first; in a stage, by priority, number and id.
+    fn turn_order(&self, id: &StoryId) -> (std::cmp::Reverse<Option<Stage>>, u8, u64) {
+        let stage = std::cmp::Reverse(self.board.stage(id));
+        let story = self.story(id);
+        let (priority, number) =
+            story.map_or((u8::MAX, u64::MAX), |story| (story.order().0, story.order().1));
+        (stage, priority, number)
+    }
+
+    /// Lets a story that is free go on from where it is.
+    fn step(&mut self, id: &StoryId) {
+        let Some(story) = self.story(id) else { return };
+        if self.stopping.is_some() || !self.tracks.get(id).is_some_and(super::track::Track::is_free) {
+            return;
+        }
+        if story.kind == Kind::Epic {
+            return;
+        }
+        match story.stage {
+            Stage::Backlog => self.step_backlog(id),
+            Stage::Current => self.step_current(id),
+            Stage::Qa => self.step_qa(id),
+            Stage::Merge => self.step_merge(id),
+            Stage::Done => self.step_done(id),
+            Stage::Archived => {}
+        }
+    }
+
+    /// Whether a story must be looked at in the next turn though nothing touched it.
+    fn is_restless(&self, id: &StoryId) -> bool {
+        let Some(track) = self.tracks.get(id) else { return false };
+        let stage = match self.board.placement(id) {
+            Placement::One(key) => key.stage,
+            Placement::Absent | Placement::Many(_) => return true,
+        };
+        matches!(stage, Stage::Current | Stage::Qa | Stage::Merge)
+            || track.work != Work::None
+            || !track.pending.is_empty()
+            || track.memory.stage != Some(stage)
+            || (stage == Stage::Backlog
+                && track.promote
+                && track.memory.step == Step::Begin
+                && self.has_dependencies(id))
+            || (stage == Stage::Done && track.branch && !track.closed)
+    }
+
+    fn has_dependencies(&self, id: &StoryId) -> bool {
+        self.story(id).is_some_and(|story| !story.depends_on.is_empty())
+    }
+
+    /// Hands the story's memory to the ledger where it changed.
+    fn save(&mut self, id: &StoryId) {
+        let Some(track) = self.tracks.get_mut(id) else { return };
+        if !track.saved {
+            track.saved = true;
+            self.out.push(Effect::Remember(id.clone(), Some(Box::new(track.memory.clone()))));
+        }
+    }
+
+    /// Notes since when the story is in the state that it shows.
+    pub(super) fn show(&mut self, id: &StoryId) {
+        let state = self.state_of(id);
+        let wall = self.now.wall;
+        if let (Some(track), Some(state)) = (self.tracks.get_mut(id), state)
+            && track.shown.is_none_or(|(shown, _)| shown != state)
+        {
+            let since =
+                if track.shown.is_none() && track.memory.entered.0 > 0 { track.memory.entered } else { wall };
+            track.shown = Some((state, since));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! When the pipeline must be asked again though nothing happens.
+
+use super::track::Track;
+use super::{Pipeline, SETTLE_MS};
+
+impl Pipeline {
+    /// The next moment, in milliseconds of the monotonic clock, at which `Event::Woken` changes something.
+    pub fn next_wake(&self) -> Option<u64> {
+        if self.stopped || !self.awake {
+            return None;
+        }
+        let timers = self
+            .restless
+            .iter()
+            .filter_map(|id| self.tracks.get(id))
+            .flat_map(|track| self.timers(track))
+            .flatten();
+        timers.filter(|at| *at > self.now.mono_ms).chain(self.next_sweep_ms()).min()
+    }
+
+    fn timers(&self, track: &Track) -> [Option<u64>; 5] {
+        [
+            track.wait.as_ref().and_then(|wait| wait.again_ms),
+            track.not_before_ms,
+            track.gone_since_ms.map(|at| at + SETTLE_MS),
+            track.double_since_ms.map(|at| at + SETTLE_MS),
+            track.answer_due_ms(self.config.answer_settle_ms),
+        ]
+    }
+
+    /// Whether nothing is left to do without a person: what `up --once` waits for.
+    pub fn is_quiet(&self) -> bool {
+        let timed = |track: &Track| {
+            let retry = track.not_before_ms.is_some_and(|at| at > self.now.mono_ms);
+            let settling = track.gone_since_ms.is_some()
+                || track.double_since_ms.is_some_and(|at| self.now.mono_ms < at + SETTLE_MS);
+            retry || settling || !track.pending.is_empty() && track.unwritable.is_none()
+        };
+        self.awake
+            && self.ops.is_empty()
+            && self.restless.iter().filter_map(|id| self.tracks.get(id)).all(|track| !timed(track))
+    }
+}
