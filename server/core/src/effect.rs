@@ -28,13 +28,13 @@ pub enum Effect {
     /// Runs a round of gates.
     Gates(OpId, GatesOrder),
     /// Looks at the story's branch, changing nothing.
-    Inspect(OpId, StoryId),
+    Inspect(OpId, StoryId, Arc<Config>),
     /// Puts the story's work onto base's tip, in memory.
     Squash(OpId, SquashOrder),
     /// Moves base to a gated commit.
     Advance(OpId, AdvanceOrder),
     /// Removes worktree and branch of a closed story where nothing is lost by it.
-    Close(OpId, StoryId),
+    Close(OpId, StoryId, Arc<Config>),
     /// Ends an effect in flight, which still answers; without the grace when `now`.
     Cancel {
         /// The effect.
@@ -206,6 +206,8 @@ pub struct RunOver {
     pub run: RunId,
     /// The story.
     pub story: StoryId,
+    /// The agent.
+    pub agent: AgentName,
     /// When.
     pub at: Wall,
     /// How, in a word: `done failed cancelled …`.

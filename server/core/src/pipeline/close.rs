@@ -17,8 +17,9 @@ impl Pipeline {
         if track.closed || !track.branch || waits || self.pause.is_some() {
             return;
         }
+        let config = self.config.clone();
         let op = self.begin(id, Work::Closing);
-        self.out.push(Effect::Close(op, id.clone()));
+        self.out.push(Effect::Close(op, id.clone(), config));
     }
 
     pub(super) fn closed(&mut self, id: &StoryId, end: CloseEnd) {

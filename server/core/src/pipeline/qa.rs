@@ -23,8 +23,9 @@ impl Pipeline {
         }
         let (Some(story), Some(track)) = (self.story(id), self.tracks.get(id)) else { return };
         let Some(ahead) = track.ahead else {
+            let config = self.config.clone();
             let op = self.begin(id, Work::Inspecting);
-            self.out.push(Effect::Inspect(op, id.clone()));
+            self.out.push(Effect::Inspect(op, id.clone(), config));
             return;
         };
         if ahead == 0 && story.kind != Kind::Spike {

@@ -308,6 +308,7 @@ impl Pipeline {
         let over = RunOver {
             run: run.id,
             story: id.clone(),
+            agent: run.agent.clone(),
             at: wall,
             how: end.word().to_owned(),
             why: end.why(),
