@@ -1,2 +1,21 @@
+<<<<<<< HEAD
 //! bin
 fn main() {}
+=======
+//! The program: its two inner modes first, then the command line.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let mode = args.next();
+    match mode.as_deref().and_then(std::ffi::OsStr::to_str) {
+        Some("__supervise") => {
+            args.next().map_or(ExitCode::from(2), |spec| storkit::agents::shim::main(Path::new(&spec)))
+        }
+        Some("__exec") => storkit::agents::exec::main(args),
+        _ => ExitCode::SUCCESS,
+    }
+}
+>>>>>>> 8a7135ee4d0e792bed84b70f1f6a0d996d277ea3

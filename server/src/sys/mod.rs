@@ -6,4 +6,5 @@ pub mod layout;
 pub mod lease;
 pub mod lock;
 pub mod mount;
+pub mod proc_tree;
 pub mod process;

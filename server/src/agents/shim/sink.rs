@@ -1,0 +1,100 @@
+//! Where output goes: masked, then into the log, the tail and the search for events, in bounded memory.
+
+use std::time::Instant;
+
+use storkit_core::facts::ProcessEnd;
+
+use super::super::events::{AgentEvent, EventLines, Told};
+use super::super::log::RunLog;
+use super::super::redact::Redactor;
+use super::super::spec::{How, RunSpec};
+use super::super::text::{Decoder, Plain, Tail};
+
+/// All that listens to a run's output.
+#[derive(Debug)]
+pub(super) struct Sink {
+    begun: Instant,
+    redactor: Redactor,
+    decoder: Decoder,
+    plain: Plain,
+    lines: EventLines,
+    tail: Tail,
+    log: RunLog,
+    /// What the events come to.
+    pub(super) told: Told,
+    /// Whether lines may be events: an agent's may, a gate's not.
+    listens: bool,
+}
+
+impl Sink {
+    /// Opens the log.
+    pub(super) fn open(spec: &RunSpec, begun: Instant) -> Self {
+        Self {
+            begun,
+            redactor: Redactor::new(&spec.secrets),
+            decoder: Decoder::default(),
+            plain: Plain::default(),
+            lines: EventLines::default(),
+            tail: Tail::default(),
+            log: RunLog::create(spec),
+            told: Told::default(),
+            listens: spec.log.head.is_some(),
+        }
+    }
+
+    /// Takes the next piece of output; the events that it completed.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<AgentEvent> {
+        let mut masked = Vec::with_capacity(bytes.len());
+        self.redactor.feed(bytes, &mut masked);
+        let mut text = String::with_capacity(masked.len());
+        self.decoder.feed(&masked, &mut text);
+        self.take(&masked, &text)
+    }
+
+    /// The output is over: what was held back comes out.
+    pub(super) fn finish(&mut self) -> Vec<AgentEvent> {
+        let mut masked = Vec::new();
+        self.redactor.finish(&mut masked);
+        let mut text = String::new();
+        self.decoder.feed(&masked, &mut text);
+        self.decoder.finish(&mut text);
+        let mut events = self.take(&masked, &text);
+        if self.listens {
+            self.lines.finish(&mut |event| events.push(event));
+        }
+        events
+    }
+
+    /// Keeps an event in the log and in the sum.
+    pub(super) fn keep(&mut self, event: &AgentEvent) {
+        self.log.event(self.seconds(), event);
+        self.told.absorb(event);
+    }
+
+    /// Writes the log's last lines; the end of the output as text.
+    pub(super) fn close(&mut self, how: How, process: Option<ProcessEnd>) -> String {
+        self.log.end(self.seconds(), how, process);
+        self.tail.text().to_owned()
+    }
+
+    fn take(&mut self, masked: &[u8], text: &str) -> Vec<AgentEvent> {
+        let mut events = Vec::new();
+        if text.is_empty() && masked.is_empty() {
+            return events;
+        }
+        self.log.out(self.seconds(), masked, text);
+        let mut plain = String::with_capacity(text.len());
+        self.plain.feed(text, &mut plain);
+        self.tail.feed(&plain);
+        if self.listens {
+            self.lines.feed(&plain, &mut |event| events.push(event));
+        }
+        events
+    }
+
+    /// Since the run began, to the millisecond.
+    fn seconds(&self) -> f64 {
+        let ms = u32::try_from(self.begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+        f64::from(ms) / 1000.0
+    }
+}
