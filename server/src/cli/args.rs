@@ -268,6 +268,12 @@ pub struct UpArgs {
     /// Run this project's agents, setup and gates without asking
     #[arg(long)]
     pub trust: bool,
+    /// In a session of its own, without a live view: what `--detach` starts.
+    #[arg(long, hide = true)]
+    pub session: bool,
+    /// End when the process that started it does.
+    #[arg(long, hide = true)]
+    pub with_parent: bool,
 }
 
 /// `storkit new`.
