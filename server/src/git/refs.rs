@@ -1,0 +1,165 @@
+//! The names of storkit's refs, and changes of refs: always compared with the old value, several at once or none.
+//!
+//! | ref | what it holds |
+//! | --- | --- |
+//! | `refs/storkit/old/<id>/<n>` | tips that the story's branch had; the first is the base that it was made from |
+//! | `refs/storkit/snap/<run>/<n>` | bytes that lay uncommitted in a worktree |
+//! | `refs/storkit/landing/<id>` | the commit that is being landed: the intent |
+//! | `refs/storkit/landing-tip/<id>` | the branch's tip that this commit holds |
+//! | `refs/storkit/landed/<id>` | the branch's tip that landed last |
+//! | `refs/storkit/landed-as/<id>` | the commit as which it landed; landed means that this is an ancestor of base |
+//!
+//! A branch `feature/story-<id>` is storkit's own when a pin `old/<id>/…` or `landed/<id>` exists; pins are written before the branch is made.
+
+use storkit_core::ids::{Oid, StoryId};
+
+use super::error::GitError;
+use super::repo::Repo;
+
+/// Where the pins of a story's tips are.
+pub fn old_prefix(story: &StoryId) -> String {
+    format!("refs/storkit/old/{story}/")
+}
+
+/// Where the snapshots of a run, or of whatever `owner` names, are.
+pub fn snap_prefix(owner: &str) -> String {
+    format!("refs/storkit/snap/{owner}/")
+}
+
+/// The intent of a landing.
+pub fn landing(story: &StoryId) -> String {
+    format!("refs/storkit/landing/{story}")
+}
+
+/// The branch's tip that a landing holds.
+pub fn landing_tip(story: &StoryId) -> String {
+    format!("refs/storkit/landing-tip/{story}")
+}
+
+/// The branch's tip that landed last.
+pub fn landed(story: &StoryId) -> String {
+    format!("refs/storkit/landed/{story}")
+}
+
+/// The commit as which it landed.
+pub fn landed_as(story: &StoryId) -> String {
+    format!("refs/storkit/landed-as/{story}")
+}
+
+/// The ref of a branch.
+pub fn head(branch: &str) -> String {
+    format!("refs/heads/{branch}")
+}
+
+/// Changes of refs that happen all together or not at all.
+#[derive(Debug, Default)]
+pub struct Transaction(Vec<u8>);
+
+impl Transaction {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes a ref that must not exist.
+    #[must_use]
+    pub fn create(self, name: &str, new: &Oid) -> Self {
+        self.line(&["create ", name], &[new.as_str()])
+    }
+
+    /// Moves a ref that must be at `old`.
+    #[must_use]
+    pub fn update(self, name: &str, new: &Oid, old: &Oid) -> Self {
+        self.line(&["update ", name], &[new.as_str(), old.as_str()])
+    }
+
+    /// Sets a ref of storkit's own, whatever it was.
+    #[must_use]
+    pub fn set(self, name: &str, new: &Oid) -> Self {
+        self.line(&["update ", name], &[new.as_str(), ""])
+    }
+
+    /// Removes a ref that must be at `old`.
+    #[must_use]
+    pub fn delete(self, name: &str, old: &Oid) -> Self {
+        self.line(&["delete ", name], &[old.as_str()])
+    }
+
+    /// Does it; an error means that nothing changed.
+    pub fn commit(self, repo: &Repo, why: &str) -> Result<(), GitError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let mut input = b"start\0".to_vec();
+        input.extend(self.0);
+        input.extend(b"prepare\0commit\0");
+        let git = repo.git().args(["update-ref", "--no-deref", "-m", why, "-z", "--stdin"]);
+        git.stdin(input).run().map(drop)
+    }
+
+    fn line(mut self, head: &[&str], values: &[&str]) -> Self {
+        self.0.extend(head.concat().bytes());
+        self.0.push(0);
+        for value in values {
+            self.0.extend(value.bytes());
+            self.0.push(0);
+        }
+        self
+    }
+}
+
+/// Keeps `tip` reachable for ever: a pin that it descends from moves forward to it, and where there is none a new pin is made.
+pub fn pin(repo: &Repo, story: &StoryId, tip: &Oid) -> Result<(), GitError> {
+    let prefix = old_prefix(story);
+    let pins = numbered(repo, &prefix)?;
+    if pins.iter().any(|(_, pinned)| pinned == tip) {
+        return Ok(());
+    }
+    let mut behind = None;
+    for (n, pinned) in pins.iter().rev() {
+        if repo.objects().is_ancestor(pinned, tip)? {
+            behind = Some((n, pinned));
+            break;
+        }
+    }
+    let transaction = if let Some((n, pinned)) = behind {
+        Transaction::new().update(&format!("{prefix}{n}"), tip, pinned)
+    } else {
+        let n = pins.last().map_or(1, |(n, _)| n + 1);
+        Transaction::new().create(&format!("{prefix}{n}"), tip)
+    };
+    transaction.commit(repo, "storkit: pin")
+}
+
+/// Makes the next ref below `prefix` point to `commit`; its name.
+pub fn append(repo: &Repo, prefix: &str, commit: &Oid) -> Result<String, GitError> {
+    let n = numbered(repo, prefix)?.last().map_or(1, |(n, _)| n + 1);
+    let name = format!("{prefix}{n}");
+    Transaction::new().create(&name, commit).commit(repo, "storkit: keep")?;
+    Ok(name)
+}
+
+/// Whether storkit made the branch of that story, by its own refs.
+pub fn is_ours(repo: &Repo, story: &StoryId) -> Result<bool, GitError> {
+    Ok(!numbered(repo, &old_prefix(story))?.is_empty() || repo.objects().reference(&landed(story))?.is_some())
+}
+
+/// The story's tip that is on base, where there is one: `landed/<id>`, while `landed-as/<id>` is an ancestor of base.
+pub fn landed_tip(repo: &Repo, story: &StoryId, base: &Oid) -> Result<Option<Oid>, GitError> {
+    let objects = repo.objects();
+    let (Some(tip), Some(commit)) =
+        (objects.reference(&landed(story))?, objects.reference(&landed_as(story))?)
+    else {
+        return Ok(None);
+    };
+    Ok(objects.is_ancestor(&commit, base)?.then_some(tip))
+}
+
+/// The refs `<prefix><n>`, by number.
+fn numbered(repo: &Repo, prefix: &str) -> Result<Vec<(u64, Oid)>, GitError> {
+    let refs = repo.objects().references(prefix)?;
+    let number = |name: &str| name.strip_prefix(prefix)?.parse().ok();
+    let mut found: Vec<_> = refs.into_iter().filter_map(|(name, oid)| Some((number(&name)?, oid))).collect();
+    found.sort_unstable();
+    Ok(found)
+}
