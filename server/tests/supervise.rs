@@ -214,6 +214,22 @@ fn a_stop_ends_what_ignores_it_after_the_grace_and_now_ends_it_at_once() {
 }
 
 #[test]
+fn a_process_that_forks_its_successor_all_the_time_is_caught() {
+    for container in containers() {
+        let bench =
+            Bench::new(container, "setsid sh ./comet & until [ -s seen ]; do sleep 0.01; done; echo done");
+        std::fs::write(bench.file("comet"), "trap '' TERM; echo . >>seen; setsid sh ./comet &\n")
+            .expect("written");
+        let begun = Instant::now();
+        let facts = bench.run();
+        assert_eq!(facts.process, Some(ProcessEnd::Exited(0)));
+        assert!(begun.elapsed() < Duration::from_secs(6), "{container:?}: {:?}", begun.elapsed());
+        let mark = format!("STORKIT_RUN={}", bench.spec.run);
+        assert_eq!(proc_tree::carrying(&mark), [], "{container:?}");
+    }
+}
+
+#[test]
 fn a_gentle_stop_lets_an_agent_put_its_things_away() {
     for container in containers() {
         let bench = Bench::new(

@@ -41,6 +41,21 @@ pub fn descendants(root: i32) -> Vec<Proc> {
     below(&all(), BTreeSet::from([root]))
 }
 
+/// The live descendants of a process, found by looking only at that tree. Quick enough to catch a process that
+/// lives but a moment; one that changes its parent meanwhile may be missed.
+pub fn descendants_quick(root: i32) -> Vec<Proc> {
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut open = children(root);
+    while let Some(pid) = open.pop() {
+        if seen.insert(pid) {
+            found.extend(find(pid));
+            open.extend(children(pid));
+        }
+    }
+    found
+}
+
 /// The live processes of this user whose environment, as it was at their start, has this entry (`NAME=value`),
 /// and whatever descends from them; never this process, its ancestors or number 1.
 pub fn carrying(entry: &str) -> Vec<Proc> {
@@ -62,16 +77,7 @@ pub fn carrying(entry: &str) -> Vec<Proc> {
 
 /// User and system time of a process's live descendants, in clock ticks. It looks only at that tree.
 pub fn cpu_ticks_below(root: i32) -> u64 {
-    let mut sum = 0_u64;
-    let mut seen = BTreeSet::new();
-    let mut open = children(root);
-    while let Some(pid) = open.pop() {
-        if seen.insert(pid) {
-            sum = sum.wrapping_add(find(pid).map_or(0, |p| p.cpu_ticks));
-            open.extend(children(pid));
-        }
-    }
-    sum
+    descendants_quick(root).iter().fold(0, |sum, process| sum.wrapping_add(process.cpu_ticks))
 }
 
 /// Sends a signal to exactly this process. False where it is gone already or may not be signalled.

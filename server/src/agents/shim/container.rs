@@ -9,6 +9,9 @@ use storkit_core::facts::ProcessEnd;
 use super::super::spec::{Container, EXIT_FILE, RUN_VARIABLE, RunSpec};
 use crate::sys::proc_tree::{self, Proc};
 
+/// Quick rounds of KILL in one go.
+const KILL_ROUNDS_MAX: u32 = 200;
+
 /// All processes of a run.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -83,6 +86,18 @@ impl Tree {
             && let Some(init) = self.leader_process()
         {
             proc_tree::signal(init, Signal::KILL);
+        }
+        if self.kind == Container::Subreaper {
+            // In quick rounds, for what forks a successor and exits before a look at all processes is over.
+            for _ in 0..KILL_ROUNDS_MAX {
+                let left = proc_tree::descendants_quick(own_pid());
+                if left.is_empty() {
+                    break;
+                }
+                for process in left {
+                    proc_tree::signal(process, Signal::KILL);
+                }
+            }
         }
         for process in self.members() {
             proc_tree::signal(process, Signal::KILL);

@@ -88,6 +88,7 @@ struct Shim<'a> {
     tree: Tree,
     watch: Watch,
     input: Vec<u8>,
+    buffer: Vec<u8>,
     hung_up_until: Option<Instant>,
     how: How,
     kill_at: Option<Instant>,
@@ -115,9 +116,9 @@ impl<'a> Shim<'a> {
             .map_err(|error| (How::NotStartable, Some(format!("cannot make its terminal: {error}"))))?;
         let tree = Tree::new(kind, pid, spec);
         link.send(&Message::Started { pid, container: kind });
-        let (input, how) = (Vec::new(), How::Exited);
+        let (input, buffer, how) = (Vec::new(), vec![0; TURN_LEN_MAX], How::Exited);
         let (hung_up_until, kill_at, end) = (None, None, None);
-        Ok(Self { order, link, sink, console, tree, watch, input, hung_up_until, how, kill_at, end })
+        Ok(Self { order, link, sink, console, tree, watch, input, buffer, hung_up_until, how, kill_at, end })
     }
 
     /// Attends the run until everything of it has ended.
@@ -202,11 +203,10 @@ impl<'a> Shim<'a> {
     }
 
     fn read_turn(&mut self) -> Got {
-        let mut buffer = vec![0; TURN_LEN_MAX];
         let mut len = 0;
         let mut got = Got::Nothing;
         while len < TURN_LEN_MAX {
-            got = self.console.read(&mut buffer[len..]);
+            got = self.console.read(&mut self.buffer[len..]);
             match got {
                 Got::Bytes(more) => len += more,
                 Got::Nothing | Got::HungUp => break,
@@ -214,7 +214,7 @@ impl<'a> Shim<'a> {
         }
         if len > 0 {
             self.watch.active(Instant::now());
-            let events = self.sink.feed(&buffer[..len]);
+            let events = self.sink.feed(&self.buffer[..len]);
             self.tell(events);
         }
         got
