@@ -2,10 +2,10 @@
 
 pub mod cancel;
 pub mod fs;
-pub mod proc_tree;
 pub mod layout;
 pub mod lease;
 pub mod lock;
 pub mod mount;
+pub mod proc_tree;
 pub mod process;
 pub mod task;

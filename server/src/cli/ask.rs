@@ -1,0 +1,67 @@
+//! Asking the daemon, and doing the same by files where none runs.
+
+use storkit_core::request::{Reply, Request};
+use storkit_core::snapshot::{Status, Why};
+
+use super::Context;
+use super::exit::{Exit, Failure, Outcome};
+use super::text::clean;
+use crate::http::client::{Client, ClientError};
+
+/// The daemon of the project, where one runs.
+pub(super) fn daemon(context: &Context<'_>) -> Result<Option<Client>, Failure> {
+    match Client::connect(&context.project()?.run_dir()) {
+        Ok(client) => Ok(Some(client)),
+        Err(ClientError::NotRunning) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The board, from the daemon or from the files.
+pub(super) fn status(context: &Context<'_>, all: bool) -> Result<Status, Failure> {
+    match daemon(context)? {
+        Some(client) => Ok(client.status(all)?),
+        None => Ok(context.backend.status(&context.project()?.root, all)?),
+    }
+}
+
+/// What keeps a story, from the daemon or from the files.
+pub(super) fn why(context: &Context<'_>, story: &str) -> Result<Why, Failure> {
+    match daemon(context)? {
+        Some(client) => match client.ask(&Request::Why { story: story.to_owned() })? {
+            Reply::Why(why) => Ok(why),
+            _ => Err(Failure::new("the daemon answered another question")),
+        },
+        None => Ok(context.backend.why(&context.project()?.root, story)?),
+    }
+}
+
+/// Asks the daemon to act; where none runs, `by_files` does it. Either answers with what was done, in a sentence.
+pub(super) fn act(
+    context: &Context<'_>,
+    request: &Request,
+    by_files: impl FnOnce() -> Result<Done, Failure>,
+) -> Outcome {
+    let done = match daemon(context)? {
+        None => by_files()?,
+        Some(client) => match client.ask(request)? {
+            Reply::Done { id, message } => Done { id, message },
+            _ => return Err(Failure::new("the daemon answered another question")),
+        },
+    };
+    if context.out.json {
+        context.out.json(&done)?;
+    } else {
+        context.out.say(&clean(&done.message));
+    }
+    Ok(Exit::Done)
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Done {
+    /// The story.
+    pub(super) id: Option<String>,
+    /// What was done, in a sentence.
+    pub(super) message: String,
+}

@@ -1,0 +1,142 @@
+//! `storkit log`, `undo` and `restore`: the board's history on `refs/storkit/board`.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use storkit_core::facts::MoveEnd;
+use storkit_core::ids::StoryId;
+
+use super::ask::Done;
+use super::exit::{Exit, Failure, Outcome};
+use super::style::{self, paint};
+use super::text::{clean, clean_lines};
+use super::{Context, find, offline};
+use crate::board::{Layout, Past, Restored};
+
+/// Most changes that are shown.
+const CHANGES_MAX: usize = 200;
+
+#[derive(Serialize)]
+struct ChangeView {
+    at: String,
+    commit: String,
+    message: String,
+}
+
+/// Runs `storkit log`.
+pub(super) fn log(context: &Context<'_>, story: Option<&str>) -> Outcome {
+    let root = &context.project()?.root;
+    let id = story.map(|story| named(root, story)).transpose()?;
+    let changes = open(root)?.log(id.as_ref(), CHANGES_MAX).map_err(git)?;
+    if context.out.json {
+        let views = changes.into_iter().map(|change| ChangeView {
+            at: change.at.to_string(),
+            commit: change.commit.to_string(),
+            message: change.message,
+        });
+        context.out.json(&views.collect::<Vec<_>>())?;
+        return Ok(Exit::Done);
+    }
+    let mut out = String::new();
+    for change in changes {
+        let at = change.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        for line in clean_lines(&change.message).lines().filter(|line| !line.trim().is_empty()) {
+            let _ = writeln!(out, "{}  {line}", paint(style::FAINT, &at));
+        }
+    }
+    context.out.data(&out)?;
+    Ok(Exit::Done)
+}
+
+/// Runs `storkit undo`.
+pub(super) fn undo(context: &Context<'_>, story: Option<&str>) -> Outcome {
+    let root = &context.project()?.root;
+    let id = story.map(|story| named(root, story)).transpose()?;
+    let board = offline::open_board(root)?;
+    let mut past = open(root)?;
+    let undone = past.undo(&board, id.as_ref()).map_err(|error| Failure::new(error.to_string()))?;
+    let undone = undone.ok_or_else(|| Failure::new("there is no move to take back"))?;
+    moved(&undone.id, &undone.end)?;
+    past.commit().map_err(git)?;
+    told(context, &undone.id, format!("{}: {} → {} again", undone.id, undone.from, undone.to))
+}
+
+/// Runs `storkit restore`.
+pub(super) fn restore(context: &Context<'_>, story: &str, at: Option<&str>) -> Outcome {
+    let root = &context.project()?.root;
+    let id = named(root, story)?;
+    let at: Option<Timestamp> = at
+        .map(|at| at.parse().map_err(|_| Failure::usage(format!("{} is no moment such as 2026-11-21T10:00:00Z", clean(at)))))
+        .transpose()?;
+    let board = offline::open_board(root)?;
+    let mut past = open(root)?;
+    let restored = past.restore(&board, &id, at).map_err(|error| Failure::new(error.to_string()))?;
+    past.commit().map_err(git)?;
+    let message = match restored {
+        Restored::Created(stage) => format!("{id} is in {stage} again"),
+        Restored::Moved { from, to, rewritten: false } => format!("{id}: {from} → {to} again"),
+        Restored::Moved { from, to, rewritten: true } => format!("{id}: {from} → {to} again, with its old text"),
+        Restored::Rewritten(stage) => format!("{id} in {stage} has its old text"),
+        Restored::Unchanged(stage) => format!("{id} in {stage} is as it was"),
+        Restored::Unknown => {
+            return Err(Failure::new(format!("the history does not know {id}"))
+                .hint("storkit log shows what it knows")
+                .exit(Exit::NotFound));
+        }
+        Restored::Refused(why) => return Err(Failure::new(format!("{id}: {why}"))),
+    };
+    told(context, &id, message)
+}
+
+/// Commits the board as it is. A repository that cannot hold it does not keep a person from moving a file.
+pub(super) fn record(layout: &Layout) {
+    if let Err(error) = Past::open(layout, None) {
+        tracing::debug!(%error, "the board's history cannot be written");
+    }
+}
+
+/// The highest story number that the history knows.
+pub(super) fn highest(layout: &Layout) -> u64 {
+    Past::open(layout, None).map_or(0, |past| past.highest())
+}
+
+fn told(context: &Context<'_>, id: &StoryId, message: String) -> Outcome {
+    if context.out.json {
+        context.out.json(&Done { id: Some(id.to_string()), message })?;
+    } else {
+        context.out.say(&clean(&message));
+    }
+    Ok(Exit::Done)
+}
+
+/// The id that a person means, of a story that may be gone.
+fn named(root: &std::path::Path, name: &str) -> Result<StoryId, Failure> {
+    match find::story(root, name) {
+        Ok(found) => Ok(found.id),
+        Err(failure) if failure.code == Exit::NotFound as u8 && name.parse::<u64>().is_err() => {
+            StoryId::new(name).map_err(|_| failure)
+        }
+        Err(failure) if failure.code == Exit::NotFound as u8 => {
+            Err(failure.hint("a story that is gone is named by its id: storkit log"))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn moved(id: &StoryId, end: &MoveEnd) -> Result<(), Failure> {
+    match end {
+        MoveEnd::Moved => Ok(()),
+        MoveEnd::SourceGone => Err(Failure::new(format!("{id} has just been moved by somebody else"))),
+        MoveEnd::TargetTaken => Err(Failure::new(format!("{id}: a file of that name is there already"))),
+        MoveEnd::Failed(why) => Err(Failure::new(format!("{id}: {why}"))),
+    }
+}
+
+fn open(root: &std::path::Path) -> Result<Past, Failure> {
+    Past::open(&Layout::new(root), None).map_err(git)
+}
+
+fn git(error: crate::board::GitError) -> Failure {
+    Failure::new(format!("the board's history cannot be used: {error}"))
+}

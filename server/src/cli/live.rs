@@ -1,0 +1,183 @@
+//! What happens, as it happens: one line for each change, and in a terminal a spinner for each story at work.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use storkit_core::snapshot::{State, Status, StoryView};
+
+use super::exit::Failure;
+use super::out::Out;
+use super::style::{self, paint};
+use super::text::{self, clean, cut};
+use crate::http::EventLine;
+use crate::http::client::{Client, ClientError};
+
+/// How long one wait for an event takes at most.
+const TICK: Duration = Duration::from_millis(100);
+/// The status is read again so soon after a change, and at least so often.
+const STATUS_AFTER: Duration = Duration::from_millis(50);
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+/// Why watching ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// What was waited for has come.
+    Reached,
+    /// The daemon has ended.
+    DaemonEnded,
+    /// The person wants no more of it.
+    Stopped,
+}
+
+/// The view.
+pub(super) struct Live {
+    out: Out,
+    /// None where nobody sees spinners: a pipe, a file, `-q`.
+    spinners: Option<MultiProgress>,
+    bars: BTreeMap<String, ProgressBar>,
+}
+
+impl Live {
+    pub(super) fn new(out: Out) -> Self {
+        let spinners = out.is_terminal().then(MultiProgress::new);
+        Self { out, spinners, bars: BTreeMap::new() }
+    }
+
+    /// Shows what happens until `reached` says so of a board, `stop` is raised or the daemon ends.
+    pub(super) fn watch(
+        &mut self,
+        client: &Client,
+        stop: &AtomicBool,
+        mut reached: impl FnMut(&Status) -> bool,
+    ) -> Result<Watched, Failure> {
+        let ended = |error: ClientError| match error {
+            ClientError::NotRunning => Ok(Watched::DaemonEnded),
+            error => Err(Failure::from(error)),
+        };
+        let mut events = match client.events(None) {
+            Ok(events) => events,
+            Err(error) => return ended(error),
+        };
+        let mut status_at = Instant::now();
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Watched::Stopped);
+            }
+            if Instant::now() >= status_at {
+                match client.status(true) {
+                    Ok(status) => {
+                        self.board(&status);
+                        if reached(&status) {
+                            return Ok(Watched::Reached);
+                        }
+                    }
+                    Err(error) => return ended(error),
+                }
+                status_at = Instant::now() + STATUS_EVERY;
+            }
+            match events.next(TICK) {
+                Ok(Some(line)) => {
+                    self.event(&line);
+                    status_at = status_at.min(Instant::now() + STATUS_AFTER);
+                }
+                Ok(None) => {}
+                Err(error) => return ended(error),
+            }
+        }
+    }
+
+    /// One line for one event.
+    fn event(&self, line: &EventLine) {
+        let text = one_line(line);
+        match &self.spinners {
+            // Printed above the spinners, so that both stay whole.
+            Some(spinners) => drop(spinners.println(text)),
+            None => self.out.say(&text),
+        }
+    }
+
+    /// A spinner for each story at work, and for no other.
+    fn board(&mut self, status: &Status) {
+        let Some(spinners) = &self.spinners else { return };
+        let now = Timestamp::now();
+        let at_work = |story: &&StoryView| {
+            matches!(story.state, State::Preparing | State::Running | State::Gating | State::Merging)
+        };
+        let working: BTreeMap<&str, &StoryView> =
+            status.stories.iter().filter(at_work).map(|story| (story.id.as_str(), story)).collect();
+        self.bars.retain(|id, bar| {
+            let stays = working.contains_key(id.as_str());
+            if !stays {
+                bar.finish_and_clear();
+                spinners.remove(bar);
+            }
+            stays
+        });
+        for (id, story) in working {
+            let bar = self.bars.entry(id.to_owned()).or_insert_with(|| {
+                let bar = spinners.add(ProgressBar::new_spinner());
+                if let Ok(look) = ProgressStyle::with_template("{spinner:.blue} {msg}") {
+                    bar.set_style(look);
+                }
+                bar.enable_steady_tick(TICK);
+                bar
+            });
+            bar.set_message(cut(&working_line(story, now), self.out.columns().saturating_sub(3)));
+        }
+    }
+
+    /// Takes the spinners away.
+    pub(super) fn finish(mut self) {
+        for (_, bar) in std::mem::take(&mut self.bars) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn working_line(story: &StoryView, now: Timestamp) -> String {
+    let mut line = format!("{}  {}", clean(&story.id), story.state.name());
+    if let Some(agent) = &story.agent {
+        line = format!("{line}  {}", clean(agent));
+    }
+    if story.attempt > 1 {
+        line = format!("{line}  attempt {}", story.attempt);
+    }
+    let age = story.since.as_deref().map(|since| text::age(since, now)).unwrap_or_default();
+    format!("{line}  {age}")
+}
+
+/// `12:03:04  42_story_login  green: tests`
+fn one_line(line: &EventLine) -> String {
+    let at = line.at.parse::<Timestamp>().map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
+    let at = at.map(|at| at.strftime("%H:%M:%S").to_string()).unwrap_or_default();
+    let story = line.story.as_deref().map(|story| format!("{}  ", clean(story))).unwrap_or_default();
+    let look = match line.kind.as_str() {
+        "landed" | "green" => style::GOOD,
+        "red" | "blocked" | "problem" => style::ERROR,
+        "review" | "question" | "paused" => style::WARN,
+        _ => anstyle::Style::new(),
+    };
+    format!("{}  {story}{}", paint(style::FAINT, &at), paint(look, &clean(&line.text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_clean_line() {
+        let line = EventLine {
+            id: 1,
+            at: "not a time".to_owned(),
+            kind: "landed".to_owned(),
+            story: Some("42_story_login".to_owned()),
+            text: "landed as 0123\n\u{1b}[2Jx".to_owned(),
+            json: None,
+        };
+        let shown = anstream::adapter::strip_str(&one_line(&line)).to_string();
+        assert_eq!(shown, "  42_story_login  landed as 0123 \\u{1b}[2Jx");
+    }
+}

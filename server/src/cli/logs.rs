@@ -1,0 +1,247 @@
+//! `storkit logs`: what agents and gates printed, from the files under logs/, also while they are written.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anstream::adapter::StripStr;
+use serde_json::Value;
+use storkit_core::ids::StoryId;
+
+use super::args::LogsArgs;
+use super::exit::{Exit, Failure, Outcome, io};
+use super::out::Out;
+use super::style::{self, paint};
+use super::text::{clean, clean_lines};
+use super::{Context, ask, find};
+use crate::ledger::{RunRow, runs_of_logs};
+
+/// How often a log that is followed is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A followed log that rests so long, while no daemon runs, has no end to wait for.
+const REST_MAX: Duration = Duration::from_secs(2);
+/// Longest line that is shown, in bytes.
+const LINE_LEN_MAX: u64 = 4 * 1024 * 1024;
+
+/// Runs the command.
+pub(super) fn run(context: &Context<'_>, args: &LogsArgs) -> Outcome {
+    let project = context.project()?;
+    let id = story_of_logs(&project.root, &args.story)?;
+    let folder = project.logs_dir().join(id.as_str());
+    let mut runs = runs_of_logs(&project.logs_dir(), Some(&id));
+    if runs.is_empty() && args.follow && ask::daemon(context)?.is_some() {
+        context.out.say(&format!("waiting for a run of {id}"));
+        while runs.is_empty() && ask::daemon(context)?.is_some() {
+            std::thread::sleep(LOOK_EVERY);
+            runs = runs_of_logs(&project.logs_dir(), Some(&id));
+        }
+    }
+    let run = choose(&runs, args.run.as_deref(), &id)?;
+    match &args.gate {
+        Some(gate) => show_gate(context.out, &folder, run, gate, args.raw),
+        None => show_run(context, &project.root.join(&run.log), args),
+    }
+}
+
+/// The story's id: of a story on the board, or of a folder of logs whose story is gone.
+fn story_of_logs(root: &Path, name: &str) -> Result<StoryId, Failure> {
+    match find::story(root, name) {
+        Ok(found) => Ok(found.id),
+        Err(failure) => {
+            let id = StoryId::new(name).ok().filter(|id| root.join(".storkit/logs").join(id.as_str()).is_dir());
+            id.ok_or(failure)
+        }
+    }
+}
+
+fn choose<'a>(runs: &'a [RunRow], wanted: Option<&str>, id: &StoryId) -> Result<&'a RunRow, Failure> {
+    let Some(wanted) = wanted else {
+        let none = || Failure::new(format!("{id} has not run yet")).hint(format!("storkit start {id}"));
+        return runs.last().ok_or_else(none);
+    };
+    let number: Option<u32> = wanted.parse().ok();
+    let by_number = runs.iter().rfind(|run| number == Some(run.number));
+    let by_id = || runs.iter().rfind(|run| run.run.starts_with(wanted));
+    by_number.or_else(by_id).ok_or_else(|| {
+        let numbers: Vec<String> = runs.iter().map(|run| run.number.to_string()).collect();
+        Failure::new(format!("{id} has no run {}", clean(wanted)))
+            .hint(format!("its runs: {}", numbers.join(", ")))
+            .exit(Exit::NotFound)
+    })
+}
+
+fn show_gate(out: Out, folder: &Path, run: &RunRow, gate: &str, raw: bool) -> Outcome {
+    let mut logs: Vec<(std::time::SystemTime, PathBuf)> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            let rest = name.to_str().and_then(|name| name.strip_prefix(run.run.as_str()));
+            let rest = rest.and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".log"));
+            rest.is_some_and(|rest| gate.is_empty() || rest == gate || rest.ends_with(&format!(".{gate}")))
+        })
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    logs.sort();
+    let (_, path) = logs.pop().ok_or_else(|| {
+        let what = if gate.is_empty() { "no gate".to_owned() } else { format!("no gate {}", clean(gate)) };
+        Failure::new(format!("{what} has run after run {} of {}", run.number, run.story)).exit(Exit::NotFound)
+    })?;
+    let mut bytes = Vec::new();
+    File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io("read", &path))?;
+    let text = String::from_utf8_lossy(&bytes);
+    out.data(&Plain::new(raw).next(&text))?;
+    Ok(Exit::Done)
+}
+
+fn show_run(context: &Context<'_>, path: &Path, args: &LogsArgs) -> Outcome {
+    let mut log = BufReader::new(File::open(path).map_err(io("read", path))?);
+    let mut plain = Plain::new(args.raw);
+    let mut changed = Instant::now();
+    let mut line = Vec::new();
+    loop {
+        let got = (&mut log).take(LINE_LEN_MAX).read_until(b'\n', &mut line).map_err(io("read", path))?;
+        if got == 0 {
+            let over = changed.elapsed() > REST_MAX && ask::daemon(context)?.is_none();
+            if !args.follow || over {
+                return Ok(Exit::Done);
+            }
+            std::thread::sleep(LOOK_EVERY);
+            // A log that was cut short begins again.
+            let len = path.metadata().map_err(io("read", path))?.len();
+            if log.stream_position().is_ok_and(|position| position > len) {
+                log.seek(SeekFrom::Start(0)).map_err(io("read", path))?;
+                line.clear();
+            }
+            continue;
+        }
+        changed = Instant::now();
+        if !line.ends_with(b"\n") && line.len() < usize::try_from(LINE_LEN_MAX).unwrap_or(usize::MAX) {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let shown = if context.out.json { text.clone().into_owned() } else { plain.entry(&text) };
+        let ended = is_end(&text);
+        context.out.data(&shown)?;
+        line.clear();
+        if ended {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+fn is_end(line: &str) -> bool {
+    serde_json::from_str::<Value>(line).is_ok_and(|entry| entry["ev"] == "end")
+}
+
+/// Output as text, without what a terminal would obey; sequences may be split over entries.
+struct Plain {
+    raw: bool,
+    strip: StripStr,
+    at_line_start: bool,
+}
+
+impl Plain {
+    fn new(raw: bool) -> Self {
+        Self { raw, strip: StripStr::new(), at_line_start: true }
+    }
+
+    fn next(&mut self, text: &str) -> String {
+        let shown = if self.raw {
+            text.to_owned()
+        } else {
+            let stripped: String = self.strip.strip_next(text).collect();
+            clean_lines(&stripped)
+        };
+        if let Some(last) = shown.chars().next_back() {
+            self.at_line_start = last == '\n';
+        }
+        shown
+    }
+
+    /// One line of a run's log, as a person reads it.
+    fn entry(&mut self, line: &str) -> String {
+        let Ok(entry) = serde_json::from_str::<Value>(line) else { return String::new() };
+        let text = |key: &str| entry[key].as_str().unwrap_or_default();
+        let note = match text("ev") {
+            "out" => return self.next(text("text")),
+            "start" => format!("run {} of {} by {}, attempt {}", entry["number"], clean(text("story")), clean(text("agent")), entry["attempt"]),
+            "end" => {
+                let status = match (entry["exit"].as_i64(), entry["signal"].as_i64()) {
+                    (Some(exit), _) => format!(" (exit {exit})"),
+                    (None, Some(signal)) => format!(" (signal {signal})"),
+                    (None, None) => String::new(),
+                };
+                format!("ended: {}{status}", clean(entry["how"].as_str().unwrap_or("unknown")))
+            }
+            "" => return String::new(),
+            other => {
+                let words = [text("text"), text("id")].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+                format!("{}: {}", clean(other), clean(words))
+            }
+        };
+        let gap = if self.at_line_start { "" } else { "\n" };
+        self.at_line_start = true;
+        format!("{gap}{}\n", paint(style::FAINT, &format!("— {note}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_sequences_are_taken_out_also_when_they_are_split() {
+        let mut plain = Plain::new(false);
+        assert_eq!(plain.next("a\u{1b}[3"), "a");
+        assert_eq!(plain.next("1mred\u{1b}[0m\u{1b}]0;title\u{7}b\r\n"), "redb\n");
+        assert_eq!(plain.next("\u{9b}31m\u{8}x"), "\\u{9b}31m\\u{8}x");
+        assert_eq!(Plain::new(true).next("\u{1b}[31m"), "\u{1b}[31m");
+    }
+
+    #[test]
+    fn entries_of_a_log_are_shown_as_a_person_reads_them() {
+        let mut plain = Plain::new(false);
+        let lines = [
+            r#"{"t":0,"ev":"start","run":"r","story":"1_a","stage":"coder","agent":"coder-1","attempt":2,"number":3,"at":"x"}"#,
+            r#"{"t":1,"ev":"out","text":"working"}"#,
+            r#"{"t":1,"ev":"question","text":"red or\nblue?"}"#,
+            "no json",
+            r#"{"ev":"end","how":"done","exit":0,"signal":null}"#,
+        ];
+        let shown: String = lines.iter().map(|line| plain.entry(line)).collect();
+        let shown = anstream::adapter::strip_str(&shown).to_string();
+        assert_eq!(shown, "— run 3 of 1_a by coder-1, attempt 2\nworking\n— question: red or blue?\n— ended: done (exit 0)\n");
+        assert!(is_end(lines[4]) && !is_end(lines[1]));
+    }
+
+    #[test]
+    fn a_run_is_chosen_by_number_or_by_the_beginning_of_its_id() {
+        let row = |number: u32, run: &str| RunRow {
+            run: run.to_owned(),
+            story: "a".to_owned(),
+            stage: String::new(),
+            agent: String::new(),
+            number,
+            attempt: 1,
+            prompt: String::new(),
+            log: String::new(),
+            started: String::new(),
+            ended: None,
+            how: None,
+            exit: None,
+            signal: None,
+            summary: None,
+        };
+        let id = StoryId::new("a").expect("an id");
+        let runs = [row(1, "0abc"), row(2, "0abd")];
+        let number = |wanted| choose(&runs, wanted, &id).map(|run| run.number);
+        assert_eq!(number(None), Ok(2));
+        assert_eq!(number(Some("1")), Ok(1));
+        assert_eq!(number(Some("0abc")), Ok(1));
+        assert_eq!(number(Some("9")).expect_err("none").code, 3);
+        assert_eq!(choose(&[], None, &id).expect_err("none").code, 1);
+    }
+}

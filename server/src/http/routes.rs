@@ -1,0 +1,204 @@
+//! The routes of `/api/v1`: each turns a request into a question to the service, and the answer into JSON.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use storkit_core::request::{Refusal, Reply, Request};
+use storkit_core::snapshot::Status;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+use tokio_stream::{Stream, StreamExt};
+
+use super::events::{EventLine, RESYNC};
+use super::problem::Problem;
+use super::{Service, Subscription};
+
+/// Longest body of a request, in bytes.
+pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
+/// Longest time in which a body must have come.
+const BODY_WAIT: Duration = Duration::from_secs(30);
+/// A sign of life on a silent event stream, by which a dead listener is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The body of `POST /api/v1/down`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Down {
+    /// Without the grace of five seconds.
+    #[serde(default)]
+    pub(super) now: bool,
+}
+
+type App<S> = State<Arc<S>>;
+type Answer = Result<Response, Problem>;
+
+/// All routes over one service.
+pub(super) fn router<S: Service>(service: Arc<S>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/api/v1/status", get(status::<S>))
+        .route("/api/v1/stories", get(stories::<S>))
+        .route("/api/v1/stories/{id}", get(story::<S>))
+        .route("/api/v1/stories/{id}/why", get(why::<S>))
+        .route("/api/v1/agents", get(agents::<S>))
+        .route("/api/v1/problems", get(problems::<S>))
+        .route("/api/v1/runs/{run}", get(run::<S>))
+        .route("/api/v1/events", get(events::<S>))
+        .route("/api/v1/requests", post(requests::<S>))
+        .route("/api/v1/down", post(down::<S>))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
+        })
+        .with_state(service)
+}
+
+async fn board<S: Service>(service: &S, all: bool) -> Result<Status, Problem> {
+    match service.ask(Request::Status { all }).await? {
+        Reply::Status(status) => Ok(*status),
+        _ => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon answered another question")),
+    }
+}
+
+async fn status<S: Service>(State(service): App<S>, RawQuery(query): RawQuery) -> Answer {
+    Ok(Json(board(&*service, asks_all(query.as_deref())).await?).into_response())
+}
+
+async fn stories<S: Service>(State(service): App<S>, RawQuery(query): RawQuery) -> Answer {
+    Ok(Json(board(&*service, asks_all(query.as_deref())).await?.stories).into_response())
+}
+
+async fn agents<S: Service>(State(service): App<S>) -> Answer {
+    Ok(Json(board(&*service, false).await?.agents).into_response())
+}
+
+async fn problems<S: Service>(State(service): App<S>) -> Answer {
+    Ok(Json(board(&*service, false).await?.problems).into_response())
+}
+
+async fn story<S: Service>(State(service): App<S>, Path(name): Path<String>) -> Answer {
+    let status = board(&*service, true).await?;
+    Ok(Json(status.find(&name)?).into_response())
+}
+
+async fn why<S: Service>(State(service): App<S>, Path(story): Path<String>) -> Answer {
+    match service.ask(Request::Why { story }).await? {
+        Reply::Why(why) => Ok(Json(why).into_response()),
+        _ => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon answered another question")),
+    }
+}
+
+async fn run<S: Service>(State(service): App<S>, Path(run): Path<String>) -> Answer {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "no such run");
+    Ok(Json(service.run(run).await.ok_or_else(missing)?).into_response())
+}
+
+async fn requests<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {
+    let request: Request = read_json(&headers, body).await?;
+    Ok(Json(service.ask(request).await?).into_response())
+}
+
+async fn down<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {
+    let down: Down = read_json(&headers, body).await?;
+    service.shut_down(down.now);
+    Ok((StatusCode::ACCEPTED, Json(json!({ "stopping": true }))).into_response())
+}
+
+async fn events<S: Service>(State(service): App<S>, headers: HeaderMap) -> Answer {
+    let after = match headers.get("last-event-id").map(|value| value.to_str()) {
+        None => None,
+        Some(value) => Some(value.ok().and_then(|value| value.trim().parse().ok()).ok_or_else(|| {
+            Problem::new(StatusCode::BAD_REQUEST, "Last-Event-ID is not a number of this daemon's")
+        })?),
+    };
+    let stream = Sse::new(lines(service.subscribe(after)).map(Ok::<Event, Infallible>));
+    Ok(stream.keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+/// The events as they go out. A listener that fell behind gets one `resync` instead of what it missed.
+fn lines(subscription: Subscription) -> impl Stream<Item = Event> {
+    let missed = tokio_stream::iter(subscription.missed.into_iter().map(|line| sse(&line)));
+    let mut last = 0;
+    let live = BroadcastStream::new(subscription.live).map(move |next| match next {
+        Ok(line) => {
+            last = line.id;
+            sse(&line)
+        }
+        Err(BroadcastStreamRecvError::Lagged(_)) => sse(&EventLine::resync(last)),
+    });
+    missed.chain(live)
+}
+
+fn sse(line: &EventLine) -> Event {
+    // A name of the stream may hold no line end; JSON holds none. The kind is a word of storkit's own.
+    let name = if line.kind.contains(['\n', '\r']) { RESYNC } else { &line.kind };
+    let event = Event::default().id(line.id.to_string()).event(name);
+    event.json_data(line).unwrap_or_else(|_| Event::default().event(RESYNC))
+}
+
+fn asks_all(query: Option<&str>) -> bool {
+    query
+        .unwrap_or_default()
+        .split('&')
+        .any(|pair| matches!(pair.split_once('=').unwrap_or((pair, "true")), ("all", "true" | "1" | "")))
+}
+
+/// Reads a JSON body: within its limit, in time, and only where its sender says that it is JSON.
+async fn read_json<T: for<'de> Deserialize<'de>>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        let detail = "the body must be application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let bytes = read_body(body).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("not a request: {error}")))
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    let collected = tokio::time::timeout(BODY_WAIT, Limited::new(body, BODY_LEN_MAX).collect()).await;
+    match collected {
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is over {BODY_LEN_MAX} bytes")))
+        }
+        Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, error.to_string())),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
+
+/// Finding a story in the board as a person names it.
+trait Find {
+    fn find(&self, name: &str) -> Result<&storkit_core::snapshot::StoryView, Refusal>;
+}
+
+impl Find for Status {
+    fn find(&self, name: &str) -> Result<&storkit_core::snapshot::StoryView, Refusal> {
+        let by_id = |story: &&storkit_core::snapshot::StoryView| story.id.eq_ignore_ascii_case(name);
+        if let Some(story) = self.stories.iter().find(by_id) {
+            return Ok(story);
+        }
+        let number: Option<u64> = name.parse().ok();
+        let mut found = self.stories.iter().filter(|story| number.is_some() && story.number == number);
+        let refuse = |error: String, code| Refusal { error, hint: None, code };
+        match (found.next(), found.next()) {
+            (Some(story), None) => Ok(story),
+            (Some(one), Some(other)) => Err(refuse(
+                format!("{name} is the number of several stories: {}, {}, …", one.id, other.id),
+                1,
+            )),
+            (None, _) => Err(refuse("no such story".to_owned(), 3)),
+        }
+    }
+}
