@@ -35,6 +35,9 @@ pub struct Note {
     pub what: String,
     /// The end of the output, at most `NOTE_TAIL_MAX` bytes.
     pub tail: String,
+    /// Of a landing that failed: the files that do not go together with base.
+    #[serde(default)]
+    pub landing: Option<Vec<String>>,
 }
 
 /// What storkit remembers of one story.
@@ -125,7 +128,7 @@ mod tests {
         let mut memory = Memory::default();
         for attempt in 1..=9 {
             let tail = format!("{}end", "ä".repeat(4000));
-            memory.note(Note { attempt, at: Wall(0), what: "exit 1".to_owned(), tail });
+            memory.note(Note { attempt, at: Wall(0), what: "exit 1".to_owned(), tail, landing: None });
         }
         assert_eq!(memory.notes.iter().map(|note| note.attempt).collect::<Vec<_>>(), [5, 6, 7, 8, 9]);
         assert!(

@@ -97,6 +97,13 @@ impl Board {
         self
     }
 
+    /// Takes HEAD as it stands now as known: storkit itself has just moved it.
+    pub fn forgive_git(&self) {
+        if let Some(eye) = lock(&self.eye).as_mut() {
+            eye.forgive();
+        }
+    }
+
     /// Where things lie.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -139,3 +146,6 @@ fn relative(layout: &Layout, path: &Path) -> String {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

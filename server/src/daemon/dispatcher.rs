@@ -39,7 +39,7 @@ pub(super) struct Dispatcher {
 }
 
 /// The longest sleep; a next moment further away than this is looked at again then.
-const SLEEP_MAX: Duration = Duration::from_secs(24 * 3600);
+const SLEEP_MAX: Duration = Duration::from_hours(24);
 
 impl Dispatcher {
     /// A loop around a pipeline.

@@ -47,7 +47,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum UpError {
     /// Another one serves this repository.
-    #[error("storkit is already running for this repository{}", holder_words(.0))]
+    #[error("storkit is already running for this repository{}", holder_words(.0.as_ref()))]
     Held(Option<Holder>),
     /// `sandbox.mode = "required"`, which this version cannot do.
     #[error("sandbox.mode is \"required\", and this version of storkit has no sandbox")]
@@ -87,7 +87,7 @@ impl From<settings::SettingsError> for UpError {
     }
 }
 
-fn holder_words(holder: &Option<Holder>) -> String {
+fn holder_words(holder: Option<&Holder>) -> String {
     match holder {
         Some(holder) => {
             let url = holder.url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();

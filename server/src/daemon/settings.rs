@@ -36,14 +36,14 @@ pub(super) enum SettingsError {
 
 /// What a look at the file gave.
 enum Look {
-    Good(Config, Vec<Problem>, String),
+    Good(Box<Config>, Vec<Problem>, String),
     Bad(Vec<Problem>, String),
 }
 
 fn look(path: &Path) -> std::io::Result<Look> {
     let text = std::fs::read_to_string(path)?;
     Ok(match config::parse(&text) {
-        Ok(parsed) => Look::Good(parsed.config, parsed.warnings, text),
+        Ok(parsed) => Look::Good(Box::new(parsed.config), parsed.warnings, text),
         Err(problems) => Look::Bad(problems, text),
     })
 }
@@ -55,17 +55,15 @@ pub(super) fn first(layout: &Layout) -> Result<Settings, SettingsError> {
     let (problems, text) = match look(&path).map_err(unreadable)? {
         Look::Good(config, problems, text) => {
             remember(layout, &text);
-            return Ok(Settings { config: Arc::new(config), problems });
+            return Ok(Settings { config: Arc::from(config), problems });
         }
         Look::Bad(problems, text) => (problems, text),
     };
-    match look(&layout.last_good_config()) {
-        Ok(Look::Good(config, ..)) => Ok(Settings { config: Arc::new(config), problems }),
-        _ => {
-            let shown: Vec<_> = problems.iter().map(|problem| config::render(problem, &text)).collect();
-            Err(SettingsError::Broken(shown.join("\n")))
-        }
+    if let Ok(Look::Good(config, ..)) = look(&layout.last_good_config()) {
+        return Ok(Settings { config: Arc::from(config), problems });
     }
+    let shown: Vec<_> = problems.iter().map(|problem| config::render(problem, &text)).collect();
+    Err(SettingsError::Broken(shown.join("\n")))
 }
 
 /// Reads the configuration again after a change; the branch to land on stays what it was at the start where the
@@ -74,7 +72,7 @@ pub(super) fn again(layout: &Layout, base_branch: &str) -> Event {
     match look(&layout.config()) {
         Ok(Look::Good(config, problems, text)) => {
             remember(layout, &text);
-            Event::Configured(Arc::new(with_base(config, base_branch)), problems)
+            Event::Configured(Arc::new(with_base(*config, base_branch)), problems)
         }
         Ok(Look::Bad(problems, _)) => Event::Misconfigured(problems),
         Err(error) => Event::Misconfigured(vec![Problem::of_file(

@@ -26,12 +26,14 @@ use super::signals::Signals;
 use super::world::{Shared, World};
 use super::{Options, SANDBOX, UpError, base_branch, branches, project_name, settings};
 use crate::agents;
-use crate::board::{Board, GitEye, History};
+use crate::board::{Board, GitEye, History, RunGit};
 use crate::git::{Repo, landing};
 use crate::http::{Hub, Server};
 use crate::ledger::Ledger;
 use crate::sys::cancel::Cancel;
+use crate::sys::fs::write_atomic;
 use crate::sys::layout::Layout;
+use crate::sys::task;
 use crate::sys::lock::{Acquired, DaemonLock, Holder};
 
 /// Called once, when the daemon's socket answers.
@@ -90,12 +92,17 @@ async fn serve(
     let signals = Signals::listen(options.in_terminal)
         .map_err(|error| UpError::System("cannot listen to signals", error))?;
     let server = Server::bind(&world.layout.run())?;
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let served = server.serve(Arc::new(Door(Arc::clone(world))), stopped);
-    let served = tokio::spawn(served);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let door = Arc::new(Door(Arc::clone(world)));
+    let ended = async move {
+        // An error means that the sender is gone, which is the end as well.
+        let _ = stopped.await;
+    };
+    let served = task::spawn_future(server.serve(door, ended));
+    announce(world)?;
     serving();
     dispatcher.run(signals).await;
-    let _ = stop.send(true);
+    let _ = stop.send(());
     // Open streams end with the process.
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), served).await;
     Ok(())
@@ -105,7 +112,7 @@ type Channels = (mpsc::UnboundedSender<super::dispatcher::Message>, std::sync::m
 
 fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels) -> Result<World, UpError> {
     let layout = Layout::new(&options.root);
-    let run_git = repo.run_git();
+    let run_git = run_git(repo);
     let eye = GitEye::open(&layout, repo.git_dir().to_path_buf(), Some(&run_git)).map_err(board_git)?;
     let board = Board::open(layout.clone())?.with_eye(eye);
     let history = History::start(&layout, Some(&run_git)).map_err(board_git)?;
@@ -128,6 +135,35 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
         seq: AtomicU64::new(0),
         began: Instant::now(),
     })
+}
+
+/// git for the board's history, where git2 cannot open the repository.
+fn run_git(repo: &Repo) -> RunGit {
+    let repo = repo.clone();
+    Arc::new(move |args: &[&str], input: &[u8]| {
+        let output = repo.git().args(args).stdin(input).run();
+        output.map(|output| output.stdout).map_err(|error| crate::board::GitError::Command {
+            command: args.first().copied().unwrap_or_default().to_owned(),
+            message: error.to_string(),
+        })
+    })
+}
+
+/// Says in `run/server.json` who serves, once the socket answers.
+fn announce(world: &World) -> Result<(), UpError> {
+    let view = daemon_view(world);
+    let text = serde_json::to_vec_pretty(&view).expect("plain data is JSON");
+    write_atomic(&world.layout.server_json(), &text, &world.layout.tmp(), 0o600)?;
+    Ok(())
+}
+
+fn daemon_view(world: &World) -> DaemonView {
+    DaemonView {
+        pid: std::process::id(),
+        url: None,
+        socket: world.layout.socket().display().to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
 }
 
 fn board_git(error: crate::board::GitError) -> UpError {
@@ -175,12 +211,7 @@ fn surroundings(world: &World, problems: Vec<Problem>) -> Surroundings {
         root: world.layout.root().display().to_string(),
         base_branch: world.base_branch.clone(),
         sandbox: SANDBOX.to_owned(),
-        daemon: Some(DaemonView {
-            pid: std::process::id(),
-            url: None,
-            socket: world.layout.socket().display().to_string(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }),
+        daemon: Some(daemon_view(world)),
         problems,
     }
 }

@@ -98,6 +98,11 @@ impl Repo {
         &self.0.pins.work_tree
     }
 
+    /// The git directory of the project's checkout.
+    pub fn git_dir(&self) -> &Path {
+        &self.0.pins.git_dir
+    }
+
     /// The git directory that all worktrees share.
     pub fn common(&self) -> &Path {
         &self.0.pins.common

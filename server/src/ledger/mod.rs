@@ -117,6 +117,16 @@ impl Ledger {
         seq
     }
 
+    /// The number of the last event that was recorded; 0 before the first.
+    pub fn last_event(&self) -> u64 {
+        self.shared.seq.load(Ordering::SeqCst).saturating_sub(1)
+    }
+
+    /// A named value of the ledger's own.
+    pub fn meta(&self, key: &'static str) -> Option<String> {
+        self.query(move |connection| read::meta(connection, key)).flatten()
+    }
+
     /// The latest memory of every story, as it was recorded; damaged ones are left out.
     pub fn story_memory(&self) -> BTreeMap<StoryId, String> {
         self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -94,6 +94,12 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     })
 }
 
+pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+    let mut rows = select.query_map([key], |row| row.get(0))?;
+    rows.next().transpose()
+}
+
 pub(super) fn runs(connection: &Connection, story: Option<&StoryId>) -> rusqlite::Result<Vec<RunRow>> {
     let mut select = connection.prepare_cached(&format!(
         "SELECT {RUN_COLUMNS} FROM runs WHERE ?1 IS NULL OR story = ?1 ORDER BY started DESC, run DESC LIMIT {RUNS_MAX}"

@@ -71,7 +71,7 @@ impl Pipeline {
             SquashEnd::Nothing => self.block(id, NOTHING_TO_MERGE),
             SquashEnd::Conflict(files) => {
                 let what = format!("conflict with {} in {}", self.base_name(), files.join(", "));
-                self.landing_failed(id, &what, String::new());
+                self.landing_failed(id, &what, String::new(), files);
             }
             SquashEnd::Overlap(overlap) => self.overlap(id, overlap),
             SquashEnd::Foreign(other) => {
@@ -196,17 +196,23 @@ impl Pipeline {
 
     fn blame(&mut self, id: &StoryId, red: GateResult) {
         let why = red.failure.unwrap_or_default();
-        self.landing_failed(id, &format!("merge gate {} failed: {why}", red.name), red.tail);
+        self.landing_failed(id, &format!("merge gate {} failed: {why}", red.name), red.tail, Vec::new());
     }
 
     /// A landing that failed by the story's own fault: once back to the coder, then to the mergemaster, then a person.
-    fn landing_failed(&mut self, id: &StoryId, what: &str, tail: String) {
+    fn landing_failed(&mut self, id: &StoryId, what: &str, tail: String, files: Vec<String>) {
         let wall = self.now.wall;
         let has_mergemaster = self.config.agents_of(Role::Mergemaster).next().is_some();
         let memory = self.track_mut(id).change();
         memory.landings_failed += 1;
         let (count, mends) = (memory.landings_failed, memory.mends);
-        memory.note(Note { attempt: count, at: wall, what: format!("did not land: {what}"), tail });
+        memory.note(Note {
+            attempt: count,
+            at: wall,
+            what: format!("did not land: {what}"),
+            tail,
+            landing: Some(files),
+        });
         self.tell(Topic::Red, Some(id), format!("did not land: {what}"));
         if count == 1 {
             self.move_to(id, Stage::Current);
@@ -223,7 +229,7 @@ impl Pipeline {
         track.not_before_ms = Some(now.mono_ms + 1_000);
         let memory = track.change();
         let mends = memory.mends;
-        memory.note(Note { attempt: mends, at: now.wall, what: why.to_owned(), tail });
+        memory.note(Note { attempt: mends, at: now.wall, what: why.to_owned(), tail, landing: None });
         if mends >= MENDS_MAX {
             self.block(
                 id,

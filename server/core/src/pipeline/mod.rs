@@ -19,7 +19,7 @@ mod runs;
 mod scan;
 mod settle;
 pub mod track;
-mod view;
+pub mod view;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};

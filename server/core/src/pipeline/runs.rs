@@ -221,7 +221,7 @@ impl Pipeline {
         let memory = track.change();
         memory.failures += 1;
         let failures = memory.failures;
-        memory.note(Note { attempt: failures, at: now.wall, what: why.to_owned(), tail });
+        memory.note(Note { attempt: failures, at: now.wall, what: why.to_owned(), tail, landing: None });
         if failures >= max {
             let stage = stage.map_or("", Stage::name);
             let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times") };

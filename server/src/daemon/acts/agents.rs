@@ -11,7 +11,7 @@ use storkit_core::ids::{OpId, RunId, StoryId};
 use super::hooks::Hooks;
 use crate::agents::env::{self, EnvOrder};
 use crate::agents::{self, LogHead, LogSpec, RunEvent, RunSpec};
-use crate::daemon::prompt;
+use crate::daemon::prompt::{self, NoPrompt};
 use crate::daemon::world::World;
 use crate::sys::cancel::Cancel;
 use crate::worktrees::{self, CloseOrder, Ground, Mode, SettleOrder};
@@ -56,7 +56,7 @@ pub(in crate::daemon) fn close(world: &World, story: &StoryId, config: &Config, 
         worktrees: config.worktrees.clone(),
         components: config.components.clone(),
     };
-    let hooks = Hooks { world, story, run: RunId(uuid::Uuid::now_v7()), config, cancel };
+    let hooks = Hooks { world, story, run: RunId(uuid::Uuid::new_v4()), config, cancel };
     let end = worktrees::close(&ground, &order, &mut |folder, command| hooks.run("teardown", folder, command));
     empty_trash(&ground, cancel);
     Outcome::Close(end)
@@ -73,8 +73,9 @@ pub(in crate::daemon) fn empty_trash(ground: &Ground, cancel: &Cancel) {
 pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: &Cancel) -> Outcome {
     let spec = match spec(world, order) {
         Ok(spec) => spec,
-        Err(why) => {
-            let facts = RunFacts { not_startable: Some(why), ..RunFacts::default() };
+        Err(NoPrompt::Story(why)) => return Outcome::Crashed(why),
+        Err(error) => {
+            let facts = RunFacts { not_startable: Some(error.to_string()), ..RunFacts::default() };
             return Outcome::Run(Box::new(facts));
         }
     };
@@ -115,14 +116,14 @@ fn mode(role: Role, facts: &RunFacts) -> Mode {
     }
 }
 
-fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, String> {
+fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, NoPrompt> {
     let agent = &order.agent;
     if agent.command.is_empty() {
-        return Err(no_command(order));
+        return Err(NoPrompt::NoCommand(no_command(order)));
     }
     let logs = world.layout.logs_of(&order.story);
     let text = prompt::text(world, order)?;
-    prompt::keep(&logs.join(format!("{}.prompt.md", order.run)), &text);
+    prompt::keep(world, &logs.join(format!("{}.prompt.md", order.run)), &text);
     let env = env::build(&world.env, &env_order(world, order));
     Ok(RunSpec {
         run: order.run,

@@ -10,7 +10,7 @@ use crate::daemon::world::World;
 pub(in crate::daemon) fn move_story(world: &World, order: &MoveOrder) -> Outcome {
     let end = world.board.move_story(&order.story, order.from, order.to);
     if end == MoveEnd::Moved {
-        world.history.touch(&format!("{}: {} → {}", order.story, order.from, order.to));
+        world.history.touch();
     }
     Outcome::Move(end)
 }
@@ -19,7 +19,7 @@ pub(in crate::daemon) fn move_story(world: &World, order: &MoveOrder) -> Outcome
 pub(in crate::daemon) fn edit(world: &World, order: &EditOrder) -> Outcome {
     let end = world.board.edit(&order.story, order.stage, &order.edits);
     if let EditEnd::Written { .. } = end {
-        world.history.touch(&format!("{}: edited by storkit", order.story));
+        world.history.touch();
     }
     Outcome::Edit(end)
 }

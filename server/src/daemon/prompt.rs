@@ -1,0 +1,147 @@
+//! The prompt of a run: its parts gathered from the project's files, and the result kept where people find it.
+
+use std::path::{Path, PathBuf};
+
+use storkit_core::config::{Agent, GateStage};
+use storkit_core::effect::RunOrder;
+use storkit_core::hints;
+use storkit_core::memory::Note;
+use storkit_core::prompt::{self, Answer, Epic, Failure, LandingFailure, PromptParts, StoryPart};
+use storkit_core::sighting::FileKey;
+use storkit_core::stage::Stage;
+use storkit_core::story_file::{self, Doc};
+
+use super::world::World;
+use crate::sys::fs::write_atomic;
+
+/// Most bytes of AGENT.md that are read.
+const AGENT_MD_MAX: usize = 256 * 1024;
+
+/// Why a run cannot be ordered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoPrompt {
+    /// The agent has no program.
+    #[error("{0}")]
+    NoCommand(String),
+    /// A file that must be there cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The story's file is not there, or does not parse, at this moment.
+    #[error("{0}")]
+    Story(String),
+    /// The template is wrong; shown with its place.
+    #[error("{0}")]
+    Template(String),
+}
+
+/// The text that an agent gets.
+pub(super) fn text(world: &World, order: &RunOrder) -> Result<String, NoPrompt> {
+    let (path, template) = template(world, &order.agent)?;
+    let parts = parts(world, order)?;
+    prompt::render(&template, &parts).map_err(|error| {
+        let problem = error.problem(&path.display().to_string());
+        NoPrompt::Template(hints::render(&problem, &template))
+    })
+}
+
+/// The template: the one that the agent names, which must be there; else the role's, or the built-in one.
+fn template(world: &World, agent: &Agent) -> Result<(PathBuf, String), NoPrompt> {
+    let named = agent.prompt.is_some();
+    let name = agent.prompt.clone().unwrap_or_else(|| format!("prompts/{}.md", agent.role.name()));
+    let path = world.layout.dot().join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => {
+            Ok((path, prompt::builtin(agent.role).to_owned()))
+        }
+        Err(source) => Err(NoPrompt::Unreadable { path, source }),
+    }
+}
+
+fn parts(world: &World, order: &RunOrder) -> Result<PromptParts, NoPrompt> {
+    let text = story_text(world, order)?;
+    let name = order.story.file_name();
+    let story = story_file::parse(order.stage, &name, text.as_bytes())
+        .map_err(|problem| NoPrompt::Story(format!("{}: {}", problem.path, problem.message)))?;
+    let doc = Doc::new(&text);
+    let stage = if order.stage == Stage::Merge { GateStage::Merge } else { GateStage::Current };
+    Ok(PromptParts {
+        epic: order.epic.as_ref().and_then(|key| epic(world, key)),
+        agent: order.agent.name.to_string(),
+        stage: order.stage.name().to_owned(),
+        run: order.run.to_string(),
+        attempt: order.attempt,
+        max_retries: order.config.max_retries,
+        base_branch: world.base_branch.clone(),
+        branch: order.story.branch(),
+        worktree: order.worktree.clone(),
+        gates: order.config.gates_at(stage).map(|gate| gate.run.clone()).collect(),
+        failures: order.notes.iter().filter(|note| note.landing.is_none()).map(failure).collect(),
+        landing: order.notes.iter().rev().find_map(landing),
+        review_notes: doc.review_notes().unwrap_or_default().trim().to_owned(),
+        // An answer given in another stage than the one that asked goes into the next prompt as well.
+        answer: order.answer.or(story.question.as_ref().map(|asked| asked.value)).and_then(|n| answer(&doc, n)),
+        agent_md: agent_md(world),
+        nonce: uuid::Uuid::new_v4().simple().to_string(),
+        story: StoryPart::new(&story, &text),
+        ..PromptParts::default()
+    })
+}
+
+fn story_text(world: &World, order: &RunOrder) -> Result<String, NoPrompt> {
+    let path = world.layout.story(order.stage, &order.story);
+    std::fs::read_to_string(&path)
+        .map_err(|error| NoPrompt::Story(format!("cannot read {}: {error}", path.display())))
+}
+
+fn failure(note: &Note) -> Failure {
+    Failure {
+        attempt: note.attempt,
+        at: note.at.rfc3339(),
+        what: note.what.clone(),
+        tail: note.tail.clone(),
+    }
+}
+
+fn landing(note: &Note) -> Option<LandingFailure> {
+    let files = note.landing.clone()?;
+    Some(LandingFailure { what: note.what.clone(), files, tail: note.tail.clone() })
+}
+
+fn epic(world: &World, key: &FileKey) -> Option<Epic> {
+    let path = world.layout.root().join(key.path());
+    let text = std::fs::read_to_string(path).ok()?;
+    let story = story_file::parse(key.stage, &key.name, text.as_bytes()).ok()?;
+    let body = Doc::new(&text).body().trim().to_owned();
+    Some(Epic { id: story.id.to_string(), name: story.name, body })
+}
+
+fn answer(doc: &Doc<'_>, number: u32) -> Option<Answer> {
+    let question = doc.question(number)?;
+    let answer = question.answer?.trim().to_owned();
+    Some(Answer { question: question.text.trim().to_owned(), answer })
+}
+
+/// The project's notes; nothing where there are none.
+fn agent_md(world: &World) -> String {
+    let mut text = std::fs::read_to_string(world.layout.agent_md()).unwrap_or_default();
+    text.truncate(text.floor_char_boundary(AGENT_MD_MAX));
+    text
+}
+
+/// Keeps a prompt beside the run's log. That it cannot be kept is no reason not to run.
+pub(super) fn keep(world: &World, path: &Path, text: &str) {
+    let kept = path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(|error| error.to_string());
+    let kept = kept.and_then(|()| {
+        write_atomic(path, text.as_bytes(), &world.layout.tmp(), 0o600).map_err(|error| error.to_string())
+    });
+    if let Err(error) = kept {
+        tracing::warn!("the prompt is not kept: {error}");
+    }
+}
+
