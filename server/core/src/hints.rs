@@ -88,7 +88,8 @@ fn window(text: &str, column: u32) -> (String, usize) {
     let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
     let start = if column >= SHOWN_CHARS_MAX { column - SHOWN_CHARS_MAX / 2 } else { 0 };
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let shown: String = text.chars().skip(start).take(SHOWN_CHARS_MAX).map(plain).collect();
+    let shown: String =
+        text.trim_start_matches('\u{feff}').chars().skip(start).take(SHOWN_CHARS_MAX).map(plain).collect();
     let caret = (column - start).min(shown.chars().count());
     (shown.trim_end().to_owned(), caret)
 }

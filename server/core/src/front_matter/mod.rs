@@ -12,6 +12,11 @@ pub mod yaml;
 
 pub use edit::{EditError, REASON_CHARS_MAX, edit};
 
+/// One line of text as a YAML value, in quotes where it needs them.
+pub fn quoted(line: &str) -> String {
+    keys::Value::Text(line.to_owned()).yaml()
+}
+
 /// Most bytes of a story's file; a larger one is a problem, and no edit makes one.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 

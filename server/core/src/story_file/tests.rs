@@ -33,15 +33,29 @@ fn a_full_story_is_read() {
     assert_eq!((&*story.name, story.kind, story.priority), ("Log in with a passkey", Kind::Bug, 1));
     assert_snapshot!(
         format!("{:?}\n{:?}\n{:?}", story.epic, story.depends_on, story.agent),
-        @""
+        @r#"
+    Some(Keyed { value: Number(7), place: Place { line: 4, column: 7 } })
+    [Keyed { value: Number(41), place: Place { line: 5, column: 14 } }, Keyed { value: Id("40_story_x"), place: Place { line: 5, column: 18 } }, Keyed { value: Number(39), place: Place { line: 5, column: 30 } }]
+    Some(Keyed { value: "coder-1", place: Place { line: 7, column: 8 } })
+    "#
     );
     assert_snapshot!(
         format!("{:?}\n{:?}\n{:?}\n{:?}", story.qa, story.hold, story.overrides, story.labels),
-        @""
+        @r#"
+    Some(Human)
+    Some(Keyed { value: Hold { why: Some("until Monday") }, place: Place { line: 9, column: 7 } })
+    Overrides { model: Some("opus"), max_turns: Some(50), max_budget_usd: Some(2.5), timeout_ms: Some(5400000) }
+    ["web", "2024"]
+    "#
     );
     assert_snapshot!(
         format!("{:?}\n{:?}\n{:?}\n{:?}", story.blocked, story.review_hold, story.question, story.answered),
-        @""
+        @r#"
+    Some(Keyed { value: "no tests", place: Place { line: 15, column: 10 } })
+    Some(Place { line: 16, column: 14 })
+    Some(Keyed { value: 2, place: Place { line: 17, column: 11 } })
+    false
+    "#
     );
     assert_eq!(story.content, content_hash(text.as_bytes()));
 }
