@@ -1,5 +1,7 @@
 //! Lines of a text as YAML and editors count them: `\n`, `\r\n` and a lone `\r` end one.
 
+use std::cell::Cell;
+
 use crate::story::Place;
 
 /// A line end.
@@ -95,21 +97,43 @@ impl<'a> Iterator for Lines<'a> {
 
 /// The place of a byte of a text, both counted from 1, columns in characters. A byte order mark takes no column.
 pub fn place_of(text: &str, offset: usize) -> Place {
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
+    Places::new(text).of(offset)
+}
+
+/// Places of a text, quick when they are asked for in order: each goes on from the one before.
+pub struct Places<'a> {
+    text: &'a str,
+    last: Cell<(usize, Place)>,
+}
+
+impl<'a> Places<'a> {
+    /// Places of `text`.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, last: Cell::new((0, Place { line: 1, column: 1 })) }
     }
-    let (mut line, mut line_start) = (1_u32, 0);
-    for each in Lines::new(text) {
-        if each.end() > offset || each.eol.is_none() {
-            line_start = each.start;
-            break;
+
+    /// The place of a byte, as [`place_of`] says it.
+    pub fn of(&self, offset: usize) -> Place {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
         }
-        line = line.saturating_add(1);
-        line_start = each.end();
+        let (mut from, mut place) = self.last.get();
+        if from > offset {
+            (from, place) = (0, Place { line: 1, column: 1 });
+        }
+        let bytes = self.text.as_bytes();
+        for (index, c) in self.text[from..offset].char_indices() {
+            let lone_cr = c == '\r' && bytes.get(from + index + 1) != Some(&b'\n');
+            if c == '\n' || lone_cr {
+                place = Place { line: place.line.saturating_add(1), column: 1 };
+            } else if !matches!(c, '\u{feff}' | '\r') {
+                place.column = place.column.saturating_add(1);
+            }
+        }
+        self.last.set((offset, place));
+        place
     }
-    let before = text[line_start..offset].chars().filter(|c| *c != '\u{feff}').count();
-    Place { line, column: u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1) }
 }
 
 /// `text` as one line: white space and control characters in a row become one space, none at the ends; longer than
@@ -166,6 +190,10 @@ mod tests {
         assert_eq!(place(text.find('z').expect("z")), (3, 1));
         assert_eq!(place(text.len()), (3, 2));
         assert_eq!(place(9_999), (3, 2));
+        let places = Places::new(text);
+        for offset in (0..=text.len()).chain((0..=text.len()).rev()) {
+            assert_eq!(places.of(offset), place_of(text, offset));
+        }
         assert_eq!(place_of("a\n", 2), Place { line: 2, column: 1 });
         assert_eq!(place_of("", 0), Place { line: 1, column: 1 });
     }

@@ -381,7 +381,8 @@ proptest! {
         lines.remove(index);
         // Blanks behind the key would become part of a text in block style before it.
         prop_assert!(story(&gone).blocked.is_none());
-        let after_text = index > 0 && lines[index - 1].contains(['|', '>']) && gone.contains("\nblocked:");
+        let before = lines[..index].iter().rev().find(|line| !line.trim().is_empty());
+        let after_text = before.is_some_and(|line| line.contains(['|', '>'])) && gone.contains(&format!("{eol}blocked:"));
         if !lines.is_empty() && !after_text {
             prop_assert_eq!(gone, with_lines(&lines, &head, &tail));
         }

@@ -3,7 +3,7 @@
 use super::NAME_CHARS_MAX;
 use crate::duration;
 use crate::front_matter::REASON_CHARS_MAX;
-use crate::front_matter::lines::{one_line, place_of};
+use crate::front_matter::lines::{Places, one_line};
 use crate::front_matter::yaml::{Entry, Item, Node};
 use crate::hints;
 use crate::story::{Hold, Keyed, Kind, Place, Problem, Qa, StoryRef};
@@ -38,9 +38,10 @@ impl Keys {
     pub(super) fn read(path: &str, text: &str, offset: usize, entries: &[Entry]) -> Self {
         let mut keys = Self::default();
         let mut legacy_blocked = None;
+        let places = Places::new(text);
         for entry in entries {
             let Some(key) = entry.name() else { continue };
-            let at = |item: &Item| place_of(text, offset + item.at);
+            let at = |item: &Item| places.of(offset + item.at);
             let value = Key { path, name: key, item: &entry.value, at: &at };
             if let Err(problem) = keys.take(&value, &mut legacy_blocked) {
                 keys.problems.push(*problem);

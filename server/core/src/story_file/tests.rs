@@ -386,6 +386,8 @@ fn hostile() -> Vec<(&'static str, String)> {
         ("keys", lines(9_000, &|i| format!("k{i}:"))),
         ("nested", lines(350, &|i| format!("{}a:", " ".repeat(i)))),
         ("anchors", lines(6_000, &|i| format!("k{i}: &a"))),
+        ("dependencies", format!("depends_on: [{}0]", "123456789012345,".repeat(3_900))),
+        ("labels", format!("labels:\n{}", "- ünïcödé\n".repeat(3_900))),
         ("long key", format!("{}: 1\n", "k".repeat(60_000))),
         ("long text", format!("name: {}\n", "y".repeat(60_000))),
         ("merge keys", (0..5_000).map(|_| "<<: {a: 1}\n").collect()),
@@ -432,6 +434,7 @@ fn hostile() -> Vec<(&'static str, String)> {
 }
 
 #[test]
+#[expect(clippy::disallowed_types, reason = "a test measures time; what it measures does not")]
 fn hostile_front_matter_is_read_or_refused_at_once() {
     // The promise is for the optimised build; this one is many times slower.
     let limit = std::time::Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 10 });
@@ -447,6 +450,18 @@ fn hostile_front_matter_is_read_or_refused_at_once() {
                 .unwrap_or_default();
             assert!(quickest < limit, "{what:?} took {quickest:?}");
         }
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_types, reason = "a test measures time; what it measures does not")]
+fn hostile_front_matter_is_edited_or_refused_at_once() {
+    let limit = std::time::Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
+    for (what, block) in hostile() {
+        let text = format!("---\nname: x\n{block}\n---\n");
+        let start = std::time::Instant::now();
+        let _ = crate::front_matter::edit(text.as_bytes(), &[crate::facts::Edit::ReviewHold(true)]);
+        assert!(start.elapsed() < limit, "{what:?} took {:?}", start.elapsed());
     }
 }
 
