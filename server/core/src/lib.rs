@@ -16,6 +16,7 @@ pub mod hints;
 pub mod ids;
 pub mod memory;
 pub mod pipeline;
+pub mod prompt;
 pub mod request;
 pub mod run;
 pub mod sighting;

@@ -453,6 +453,18 @@ fn hostile_front_matter_is_read_or_refused_at_once() {
     }
 }
 
+#[test]
+#[expect(clippy::disallowed_types, reason = "a test measures time; what it measures does not")]
+fn hostile_front_matter_is_edited_or_refused_at_once() {
+    let limit = std::time::Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
+    for (what, block) in hostile() {
+        let text = format!("---\nname: x\n{block}\n---\n");
+        let start = std::time::Instant::now();
+        let _ = crate::front_matter::edit(text.as_bytes(), &[crate::facts::Edit::ReviewHold(true)]);
+        assert!(start.elapsed() < limit, "{what:?} took {:?}", start.elapsed());
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_answered(bytes: Vec<u8>, front in "(\u{feff})?---\n([a-z_]{1,9}: ?[^\u{0}]{0,20}\n){0,4}---\n") {
