@@ -56,3 +56,53 @@ pub struct Scan {
     /// Whether git made these changes (a switch, a stash, a pull), and not a person.
     pub by_git: bool,
 }
+
+/// A name on disk as text, so that two names are never the same text: `\xNN` for a byte that is not UTF-8, `\\` for a
+/// backslash.
+pub fn name_text(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\\', "\\\\"));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// The name on disk behind [`name_text`]'s text; none where the text is not one of its, or no plain name.
+pub fn name_bytes(text: &str) -> Option<Vec<u8>> {
+    let mut name = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte != b'\\' {
+            name.push(byte);
+        } else if let Some(tail) = tail.strip_prefix(b"\\") {
+            name.push(b'\\');
+            rest = tail;
+        } else {
+            let digits = tail.strip_prefix(b"x").and_then(|hex| hex.get(..2))?;
+            name.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = &tail[3..];
+        }
+    }
+    let plain = !name.is_empty() && name != b"." && name != b".." && !name.contains(&b'/') && !name.contains(&0);
+    plain.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_a_text_that_leads_back_to_it() {
+        for name in [&b"42_story_x.md"[..], b"a\\b.md", b"\xff\xfe.md", b"a\\x41.md", "\u{3000}\u{fc}.md".as_bytes()] {
+            let text = name_text(name);
+            assert_eq!(name_bytes(&text).as_deref(), Some(name), "{text}");
+        }
+        for text in ["", "..", "a/b", "a\\q", "\\x0", "\\x00"] {
+            assert_eq!(name_bytes(text), None, "{text}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use storkit_core::ids::Oid;
+use storkit_core::sighting::name_text;
 use storkit_core::stage::Stage;
 
 use super::create::number_of;
@@ -213,7 +214,7 @@ fn changes(before: &[Files; 6], after: &[Files; 6]) -> Vec<String> {
 }
 
 fn change(name: &[u8], from: Option<&Vec<(Stage, &Oid)>>, to: Option<&Vec<(Stage, &Oid)>>) -> String {
-    let key = text::key_of(name);
+    let key = name_text(name);
     let id: String = key.strip_suffix(".md").unwrap_or(&key).chars().filter(|c| !c.is_control()).collect();
     let list = |stages: &[(Stage, &Oid)]| {
         stages.iter().map(|(stage, _)| stage.name()).collect::<Vec<_>>().join(" and ")

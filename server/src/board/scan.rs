@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use storkit_core::sighting::{FileKey, Scan, Seen};
+use storkit_core::sighting::{FileKey, Scan, Seen, name_text};
 use storkit_core::stage::Stage;
 use storkit_core::story::{Problem, Story};
 
@@ -217,7 +217,7 @@ impl<'a> Look<'a> {
         let before = std::mem::take(&mut self.cache.files[stage as usize]);
         let mut gone: BTreeMap<Arc<str>, Known> = before;
         for name in names {
-            let text_name = text::key_of(&name);
+            let text_name = name_text(&name);
             let key = match gone.remove_entry(text_name.as_str()) {
                 Some((shared, known)) => {
                     self.cache.files[stage as usize].insert(Arc::clone(&shared), known);

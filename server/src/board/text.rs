@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use storkit_core::facts::Edit;
 use storkit_core::front_matter::{self, EditError, FILE_BYTES_MAX};
+use storkit_core::sighting::name_bytes;
 use storkit_core::stage::Stage;
 use storkit_core::story::{Problem, Story};
 use storkit_core::story_file::{self, NameKind, classify_name};
@@ -66,56 +67,14 @@ pub(crate) fn is_half_written(bytes: &[u8]) -> bool {
     text.is_empty() || (lines.next() == Some(b"---") && !lines.any(|line| line == b"---"))
 }
 
-/// A name on disk as text, so that two names are never the same text: `\xNN` for a byte that is not UTF-8, `\\`
-/// for a backslash.
-pub(crate) fn key_of(name: &[u8]) -> String {
-    let mut text = String::with_capacity(name.len());
-    for chunk in name.utf8_chunks() {
-        text.push_str(&chunk.valid().replace('\\', "\\\\"));
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
-}
-
-/// The name on disk behind [`key_of`]'s text; none where the text is not one of its.
-pub(crate) fn name_of(key: &str) -> Option<OsString> {
-    let mut name = Vec::with_capacity(key.len());
-    let mut rest = key.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        if byte != b'\\' {
-            name.push(byte);
-        } else if let Some(tail) = tail.strip_prefix(b"\\") {
-            name.push(b'\\');
-            rest = tail;
-        } else {
-            let digits = tail.strip_prefix(b"x").and_then(|hex| hex.get(..2))?;
-            name.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = &tail[3..];
-        }
-    }
-    let name = OsString::from_vec(name);
-    crate::sys::fs::is_plain_name(&name).then_some(name)
+/// The name on disk of a file of the board.
+pub(crate) fn name_of(text: &str) -> Option<OsString> {
+    name_bytes(text).map(OsString::from_vec)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStrExt;
-
     use super::*;
-
-    #[test]
-    fn every_name_has_a_text_that_leads_back_to_it() {
-        for name in [&b"42_story_x.md"[..], b"a\\b.md", b"\xff\xfe.md", b"a\\x41.md", "\u{3000}ü.md".as_bytes()] {
-            let key = key_of(name);
-            assert_eq!(name_of(&key).as_deref().map(OsStrExt::as_bytes), Some(name), "{key}");
-        }
-        for key in ["", "..", "a/b", "a\\q", "\\x0", "\\x00"] {
-            assert_eq!(name_of(key), None, "{key}");
-        }
-    }
 
     #[test]
     fn a_save_that_is_not_over_is_empty_or_has_an_open_fence() {
