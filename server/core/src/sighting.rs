@@ -87,7 +87,8 @@ pub fn name_bytes(text: &str) -> Option<Vec<u8>> {
             rest = &tail[3..];
         }
     }
-    let plain = !name.is_empty() && name != b"." && name != b".." && !name.contains(&b'/') && !name.contains(&0);
+    let plain =
+        !name.is_empty() && name != b"." && name != b".." && !name.contains(&b'/') && !name.contains(&0);
     plain.then_some(name)
 }
 
@@ -97,7 +98,9 @@ mod tests {
 
     #[test]
     fn every_name_has_a_text_that_leads_back_to_it() {
-        for name in [&b"42_story_x.md"[..], b"a\\b.md", b"\xff\xfe.md", b"a\\x41.md", "\u{3000}\u{fc}.md".as_bytes()] {
+        for name in
+            [&b"42_story_x.md"[..], b"a\\b.md", b"\xff\xfe.md", b"a\\x41.md", "\u{3000}\u{fc}.md".as_bytes()]
+        {
             let text = name_text(name);
             assert_eq!(name_bytes(&text).as_deref(), Some(name), "{text}");
         }

@@ -58,7 +58,9 @@ impl Places {
             | EventKind::Modify(ModifyKind::Name(_))
             | EventKind::Remove(_) => Manner::Whole,
             EventKind::Create(CreateKind::Folder) => Manner::Folder,
-            EventKind::Modify(_) | EventKind::Create(_) | EventKind::Any | EventKind::Other => Manner::Written,
+            EventKind::Modify(_) | EventKind::Create(_) | EventKind::Any | EventKind::Other => {
+                Manner::Written
+            }
             EventKind::Access(_) => return Vec::new(),
         };
         event.paths.iter().filter_map(|path| self.sign(path, manner)).collect()

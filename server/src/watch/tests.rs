@@ -114,7 +114,9 @@ impl Bench {
     fn mark(&self) -> Vec<Hint> {
         std::fs::write(self.path(Stage::Archived, "0_mark.md"), "x").expect("written");
         let mut hints = self.until_path(Stage::Archived, "0_mark.md");
-        hints.retain(|hint| !matches!(hint, Hint::Paths(paths) if paths.iter().all(|key| &*key.name == "0_mark.md")));
+        hints.retain(
+            |hint| !matches!(hint, Hint::Paths(paths) if paths.iter().all(|key| &*key.name == "0_mark.md")),
+        );
         hints
     }
 }
@@ -126,9 +128,14 @@ fn a_move_is_told_at_both_ends_at_once() {
     bench.until_path(Stage::Backlog, "1_a.md");
     bench.mark();
     let begin = Instant::now();
-    std::fs::rename(bench.path(Stage::Backlog, "1_a.md"), bench.path(Stage::Current, "1_a.md")).expect("moved");
+    std::fs::rename(bench.path(Stage::Backlog, "1_a.md"), bench.path(Stage::Current, "1_a.md"))
+        .expect("moved");
     bench.until_path(Stage::Current, "1_a.md");
-    assert!(begin.elapsed() < Duration::from_millis(45), "no delay is added to a move: {:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_millis(45),
+        "no delay is added to a move: {:?}",
+        begin.elapsed()
+    );
     std::fs::remove_file(bench.path(Stage::Current, "1_a.md")).expect("removed");
     bench.until_path(Stage::Current, "1_a.md");
 }
@@ -202,9 +209,11 @@ fn looking_at_the_board_tells_nothing() {
 #[test]
 fn configuration_prompts_and_head_are_told() {
     let bench = bench();
-    for (file, hint) in
-        [(".storkit/project.toml", Hint::Config), (".storkit/AGENT.md", Hint::Config), (".git/HEAD", Hint::Head)]
-    {
+    for (file, hint) in [
+        (".storkit/project.toml", Hint::Config),
+        (".storkit/AGENT.md", Hint::Config),
+        (".git/HEAD", Hint::Head),
+    ] {
         std::fs::write(bench.dir.path().join("tmp"), "x").expect("written");
         std::fs::rename(bench.dir.path().join("tmp"), bench.dir.path().join(file)).expect("moved");
         bench.until(file, |told| *told == hint);
@@ -284,7 +293,10 @@ fn the_whole_board_may_go_and_come() {
     for (away, back) in [
         ("mv .storkit/work .storkit/away", "mv .storkit/away .storkit/work"),
         ("mv .storkit away", "mv away .storkit"),
-        ("rm -r .storkit", "cd .; mkdir -p .storkit/work; cd .storkit/work; mkdir 1_backlog 2_current 3_qa 4_merge 5_done 6_archived"),
+        (
+            "rm -r .storkit",
+            "cd .; mkdir -p .storkit/work; cd .storkit/work; mkdir 1_backlog 2_current 3_qa 4_merge 5_done 6_archived",
+        ),
     ] {
         bench.sh(away);
         bench.until_folder(Stage::Archived);

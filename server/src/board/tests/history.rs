@@ -19,8 +19,11 @@ fn subjects(project: &Project) -> Vec<String> {
 fn every_change_is_a_commit_and_no_change_is_none() {
     for command in [false, true] {
         let project = Project::with_git();
-        let mut recorder =
-            if command { by_command(&project) } else { Recorder::open(&project.layout, None).expect("opened") };
+        let mut recorder = if command {
+            by_command(&project)
+        } else {
+            Recorder::open(&project.layout, None).expect("opened")
+        };
         let board = project.board();
         project.write(Stage::Backlog, "42_story_x.md", "one\n");
         assert!(recorder.commit().expect("committed").is_some());
@@ -42,7 +45,10 @@ fn every_change_is_a_commit_and_no_change_is_none() {
             ],
             "by command: {command}"
         );
-        assert_eq!(project.git(&["log", "-1", "--format=%an <%ae>", BOARD_REF]).trim(), "storkit <storkit@localhost>");
+        assert_eq!(
+            project.git(&["log", "-1", "--format=%an <%ae>", BOARD_REF]).trim(),
+            "storkit <storkit@localhost>"
+        );
         let show = project.git(&["show", &format!("{BOARD_REF}~1:.storkit/work/2_current/42_story_x.md")]);
         assert_eq!(show, "two\n");
         project.git(&["fsck", "--strict"]);
@@ -101,7 +107,8 @@ fn log_restore_and_undo() {
     project.write(Stage::Current, "1_a.md", "second text\n");
     past.commit().expect("committed");
 
-    let told: Vec<String> = past.log(Some(&a), 10).expect("read").into_iter().map(|change| change.message).collect();
+    let told: Vec<String> =
+        past.log(Some(&a), 10).expect("read").into_iter().map(|change| change.message).collect();
     assert_eq!(told, ["1_a: edited in current", "1_a: backlog → current", "1_a: new in backlog"]);
     assert_eq!(past.log(None, 2).expect("read").len(), 2);
     assert_eq!(past.log(Some(&b), 10).expect("read").len(), 1);

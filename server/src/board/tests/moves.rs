@@ -62,7 +62,9 @@ fn new_stories_get_different_numbers_and_none_twice() {
         let makers: Vec<_> = boards
             .iter()
             .map(|board| {
-                scope.spawn(|| (0..20).map(|_| board.create(&new("It: breaks"), 0).expect("made")).collect::<Vec<_>>())
+                scope.spawn(|| {
+                    (0..20).map(|_| board.create(&new("It: breaks"), 0).expect("made")).collect::<Vec<_>>()
+                })
             })
             .collect();
         makers.into_iter().flat_map(|maker| maker.join().expect("done")).collect()
@@ -86,7 +88,8 @@ fn new_stories_get_different_numbers_and_none_twice() {
 fn a_board_over_two_file_systems_is_refused() {
     let project = Project::new();
     let Ok(other) = tempfile::tempdir_in("/dev/shm") else { return };
-    let device = |path: &std::path::Path| std::os::unix::fs::MetadataExt::dev(&path.metadata().expect("there"));
+    let device =
+        |path: &std::path::Path| std::os::unix::fs::MetadataExt::dev(&path.metadata().expect("there"));
     if device(other.path()) == device(project.dir.path()) {
         return;
     }

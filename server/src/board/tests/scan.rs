@@ -44,7 +44,7 @@ fn a_bad_file_is_a_problem_of_its_own() {
     std::fs::write(project.layout.stage(Stage::Current).join(odd), "x").expect("written");
     project.write(Stage::Current, "7_rights.md", "x");
     let rights = project.path(Stage::Current, "7_rights.md");
-    std::fs::set_permissions(&rights, std::fs::Permissions::from_mode(0)).expect("set");
+    std::fs::set_permissions(&rights, std::fs::Permissions::from_mode(0o000)).expect("set");
     let board = project.board();
     let scan = board.scan_all(0);
     let seen = names(&scan);
@@ -148,7 +148,11 @@ fn a_hard_link_is_one_more_story() {
 fn ten_thousand_stories_are_looked_at_in_a_fraction_of_reading_them() {
     let project = Project::new();
     for n in 0..10_000 {
-        project.write(Stage::ALL[n % 6], &format!("{n}_story_x.md"), format!("---\nname: Story {n}\n---\nText.\n"));
+        project.write(
+            Stage::ALL[n % 6],
+            &format!("{n}_story_x.md"),
+            format!("---\nname: Story {n}\n---\nText.\n"),
+        );
     }
     // Young files are read again: wait until they are not.
     let board = project.board();
