@@ -16,7 +16,7 @@ const HEAD_GRACE: Duration = Duration::from_secs(3);
 const INDEX_WAIT: Duration = Duration::from_secs(5);
 const INDEX_EVERY: Duration = Duration::from_millis(10);
 /// An `index.lock` older than this is left over, or held by a commit whose message is being written.
-const INDEX_LOCK_YOUNG: Duration = Duration::from_secs(60);
+const INDEX_LOCK_YOUNG: Duration = Duration::from_mins(1);
 /// How long after git wrote the index it may not yet have moved HEAD.
 const INDEX_FRESH: Duration = Duration::from_secs(2);
 const HEAD_FOLLOWS: Duration = Duration::from_millis(200);
@@ -99,7 +99,11 @@ pub struct GitEye {
 
 impl GitEye {
     /// Begins to watch the main checkout, whose git folder is `git_dir`.
-    pub fn open(layout: &Layout, git_dir: std::path::PathBuf, run: Option<&RunGit>) -> Result<Self, GitError> {
+    pub fn open(
+        layout: &Layout,
+        git_dir: std::path::PathBuf,
+        run: Option<&RunGit>,
+    ) -> Result<Self, GitError> {
         let objects = Objects::open(layout, run)?;
         let now = head_state(&objects)?;
         Ok(Self { objects, git_dir, before: now.clone(), now, changed: None })

@@ -102,9 +102,7 @@ impl Board {
     fn number_lock(&self) -> Result<File, BoardError> {
         let path = self.layout.run().join(LOCK_NAME);
         let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        opened
-            .and_then(|file| file.lock().map(|()| file))
-            .map_err(|source| self.lock_failed(source))
+        opened.and_then(|file| file.lock().map(|()| file)).map_err(|source| self.lock_failed(source))
     }
 
     fn lock_failed(&self, source: std::io::Error) -> BoardError {
@@ -206,9 +204,13 @@ fn content(title: &str, new: &NewStory) -> String {
 const fn body_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Story => "As a user …\n\n## Acceptance criteria\n\n- [ ] …\n",
-        Kind::Bug => "What happens, what should happen, and how to see it.\n\n## Acceptance criteria\n\n- [ ] A test fails without the fix and passes with it\n",
+        Kind::Bug => {
+            "What happens, what should happen, and how to see it.\n\n## Acceptance criteria\n\n- [ ] A test fails without the fix and passes with it\n"
+        }
         Kind::Spike => "The question, and why it matters.\n\n## Findings\n\n",
-        Kind::Refactor => "What is hard now, and the shape that it should have.\n\n## Acceptance criteria\n\n- [ ] Behaviour is unchanged\n",
+        Kind::Refactor => {
+            "What is hard now, and the shape that it should have.\n\n## Acceptance criteria\n\n- [ ] Behaviour is unchanged\n"
+        }
         Kind::Chore => "What is to be done.\n\n## Acceptance criteria\n\n- [ ] …\n",
         Kind::Epic => "What these stories are for; this text goes before the prompt of each.\n",
     }

@@ -5,21 +5,21 @@
 //! that an editor still writes to it are found there and put back (`kept`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use storkit_core::facts::{Edit, EditEnd};
-use storkit_core::ids::StoryId;
 use storkit_core::front_matter::EditError;
+use storkit_core::ids::StoryId;
 use storkit_core::stage::Stage;
 use storkit_core::story_file::content_hash as hash;
 
 use super::kept::Record;
+use super::swap::Swap;
 use super::text::{self, STORY_BYTES_MAX};
 use super::{Board, BoardError, lock};
-use crate::sys::fs::{Dir, FsError, Stamp, read_capped, stamp};
+use crate::sys::fs::{FsError, Stamp, read_capped, stamp};
 use crate::sys::lease::{Lease, Taken};
 
 /// How long to wait before the next try.
@@ -96,18 +96,6 @@ struct Job<'a> {
     /// The stamp that was seen last, and since when.
     seen: Option<(Stamp, Instant)>,
     gone: Option<Instant>,
-}
-
-/// A file that is to be replaced by new bytes.
-pub(super) struct Swap<'a> {
-    pub(super) id: &'a StoryId,
-    pub(super) dir: &'a Dir,
-    pub(super) file: &'a File,
-    /// The file as it was read.
-    pub(super) stamp: Stamp,
-    pub(super) lease: Option<Lease<'a>>,
-    pub(super) bytes: &'a [u8],
-    pub(super) record: Record,
 }
 
 impl Board {
@@ -193,8 +181,7 @@ impl Board {
             return Ok(written);
         }
         let record = self.record(job.id, &old, &new, at_open, job.edits);
-        let swap =
-            Swap { id: job.id, dir: &dir, file: &file, stamp: at_open, lease, bytes: &new, record };
+        let swap = Swap { id: job.id, dir: &dir, file: &file, stamp: at_open, lease, bytes: &new, record };
         Ok(if self.swap(swap)? { written } else { Try::Again })
     }
 

@@ -5,34 +5,29 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use storkit_core::facts::Edit;
 use storkit_core::ids::StoryId;
-use storkit_core::sighting::FileKey;
-use storkit_core::stage::Stage;
 use storkit_core::story_file::content_hash as hash;
 
-use super::edit::Swap;
-use super::text::{self, STORY_BYTES_MAX};
-use super::{Board, lock};
-use crate::sys::fs::{Dir, Entry, FsError, Stamp, read_capped, stamp, unique_name, write_new};
+use super::text::STORY_BYTES_MAX;
+use crate::sys::fs::{Dir, Entry, FsError, Stamp, read_capped, stamp};
 use crate::sys::layout::Layout;
 use crate::sys::lease::{Lease, Taken};
 
 /// How long an old inode is kept.
-pub const KEPT_FOR: Duration = Duration::from_secs(600);
+pub const KEPT_FOR: Duration = Duration::from_mins(10);
 /// Most old inodes that are kept; beyond it the oldest go first.
 const KEPT_MAX: usize = 4096;
 /// Most bytes of a record.
 const RECORD_BYTES_MAX: u64 = 1024 * 1024;
 /// What lies in `run/tmp/` and `run/kept/` unexplained is left alone for so long: another process may be at work.
-const LEFTOVER_AGE: Duration = Duration::from_secs(60);
+const LEFTOVER_AGE: Duration = Duration::from_mins(1);
 /// How often leftovers are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// What storkit did when it replaced a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +38,7 @@ pub(super) struct Record {
     /// Hash of the new bytes.
     after: u64,
     /// When a person last wrote what the new bytes hold, in nanoseconds since 1970.
-    human_ns: i64,
+    pub(super) human_ns: i64,
     /// When this was done, in milliseconds since 1970.
     at_ms: u64,
     /// What was put on top of the old bytes.
@@ -59,12 +54,12 @@ impl Record {
 }
 
 /// One old inode.
-struct Old {
+pub(super) struct Old {
     /// Its name in `run/kept/`.
     tag: String,
-    record: Record,
+    pub(super) record: Record,
     /// Holds it where it could get no second name.
-    open: Option<File>,
+    pub(super) open: Option<File>,
     /// Its last state that was judged.
     judged: Option<Stamp>,
     /// Its last state that was seen, and since when.
@@ -72,7 +67,7 @@ struct Old {
     /// Hash of the bytes that were put back.
     merged: Option<u64>,
     /// It took the place of the file that was read, so it is a finished save.
-    whole: bool,
+    pub(super) whole: bool,
 }
 
 /// All old inodes, oldest first.
@@ -81,6 +76,17 @@ pub(super) struct Kept {
     tmp: PathBuf,
     old: Vec<Old>,
     swept: Option<Instant>,
+}
+
+/// Bytes that came late; the oldest sort first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Late {
+    /// When they were written, in nanoseconds since 1970.
+    pub(super) at: i128,
+    /// The old inode's name in `run/kept/`.
+    pub(super) tag: String,
+    /// None where they are no text.
+    pub(super) bytes: Option<Vec<u8>>,
 }
 
 /// What an old inode asks for.
@@ -116,7 +122,66 @@ impl Kept {
         self.old.retain(|old| old.record.story != *id);
     }
 
-    /// Everything that was put on top of this inode's bytes since.
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.old.is_empty()
+    }
+
+    /// Whether one of them is a finished save that nobody has looked at.
+    pub(super) fn has_whole(&self) -> bool {
+        self.old.iter().any(|old| old.whole && old.judged.is_none())
+    }
+
+    /// The story of an old inode, and everything that was put on top of its bytes since.
+    pub(super) fn about(&self, tag: &str) -> Option<(StoryId, Vec<Edit>)> {
+        let place = self.old.iter().position(|old| old.tag == tag)?;
+        Some((self.old[place].record.story.clone(), self.edits_since(place)))
+    }
+
+    /// Its time is over.
+    pub(super) fn is_over(&self, tag: &str) -> bool {
+        self.old.iter().any(|old| old.tag == tag && old.is_over())
+    }
+
+    /// What came late on it could not be put back yet.
+    pub(super) fn ask_again(&mut self, tag: &str) {
+        if let Some(old) = self.old.iter_mut().find(|old| old.tag == tag) {
+            (old.judged, old.merged) = (None, None);
+        }
+    }
+
+    /// It is on the board again.
+    pub(super) fn let_go(&mut self, tag: &str) {
+        self.old.retain(|old| old.tag != tag);
+    }
+
+    /// What came late on any of them, the oldest first; removes those whose time is over.
+    pub(super) fn late(&mut self, quiet: Duration) -> io::Result<Vec<Late>> {
+        if self.swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+            self.sweep()?;
+        }
+        let dir = Dir::open(&self.dir)?;
+        let (mut late, mut gone) = (Vec::new(), Vec::new());
+        for old in &mut self.old {
+            match old.judge(&dir, quiet) {
+                Ok(Verdict::Late(bytes, at)) => {
+                    late.push(Late { at, tag: old.tag.clone(), bytes: Some(bytes) });
+                }
+                Ok(Verdict::Odd(at)) => late.push(Late { at, tag: old.tag.clone(), bytes: None }),
+                Ok(Verdict::Gone) => gone.push(old.tag.clone()),
+                Ok(Verdict::Nothing) if old.is_over() => gone.push(old.tag.clone()),
+                Ok(Verdict::Nothing | Verdict::Wait) => {}
+                Err(error) => tracing::warn!(%error, tag = old.tag, "a kept file cannot be read"),
+            }
+        }
+        self.old.retain(|old| !gone.contains(&old.tag));
+        for tag in gone {
+            self.remove(&tag);
+        }
+        late.sort();
+        Ok(late)
+    }
+
     fn edits_since(&self, place: usize) -> Vec<Edit> {
         let story = &self.old[place].record.story;
         let later = self.old[place..].iter().filter(|old| old.record.story == *story);
@@ -176,7 +241,8 @@ impl Kept {
         Ok(())
     }
 
-    fn add(&mut self, old: Old) {
+    /// Keeps one more.
+    pub(super) fn add(&mut self, old: Old) {
         self.old.push(old);
         if self.old.len() > KEPT_MAX {
             let first = self.old.remove(0);
@@ -194,7 +260,7 @@ impl Kept {
 }
 
 impl Old {
-    fn new(tag: String, record: Record) -> Self {
+    pub(super) fn new(tag: String, record: Record) -> Self {
         Self { tag, record, open: None, judged: None, seen: None, merged: None, whole: false }
     }
 
@@ -259,217 +325,6 @@ impl Old {
     fn is_over(&self) -> bool {
         now_ms().saturating_sub(self.record.at_ms) > u64::try_from(KEPT_FOR.as_millis()).unwrap_or(u64::MAX)
     }
-}
-
-impl Board {
-    /// Looks at all kept inodes; bytes that reached one late go back into their story. The files that were changed.
-    ///
-    /// To be called every half second while [`Board::has_kept`], which is for ten minutes after an edit.
-    pub fn reconcile_kept(&self) -> Vec<FileKey> {
-        let mut changed = Vec::new();
-        let mut asked: Vec<(i128, String, Option<Vec<u8>>)> = Vec::new();
-        {
-            let mut kept = lock(&self.kept);
-            if kept.swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-                if let Err(error) = kept.sweep() {
-                    tracing::warn!(%error, "the kept files cannot be looked through");
-                }
-            }
-            let Ok(dir) = Dir::open(&kept.dir) else {
-                return changed;
-            };
-            let mut gone = Vec::new();
-            for old in &mut kept.old {
-                match old.judge(&dir, self.limits.quiet) {
-                    Ok(Verdict::Late(bytes, at)) => asked.push((at, old.tag.clone(), Some(bytes))),
-                    Ok(Verdict::Odd(at)) => asked.push((at, old.tag.clone(), None)),
-                    Ok(Verdict::Gone) => gone.push(old.tag.clone()),
-                    Ok(Verdict::Nothing) if old.is_over() => gone.push(old.tag.clone()),
-                    Ok(Verdict::Nothing | Verdict::Wait) => {}
-                    Err(error) => tracing::warn!(%error, tag = old.tag, "a kept file cannot be read"),
-                }
-            }
-            kept.old.retain(|old| !gone.contains(&old.tag));
-            for tag in gone {
-                kept.remove(&tag);
-            }
-        }
-        // The oldest first, so that the newest has the last word.
-        asked.sort();
-        for (at, tag, bytes) in asked {
-            match self.put_back(&tag, bytes, at) {
-                Ok(Some(key)) => changed.push(key),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(%error, tag, "late bytes could not be put back yet");
-                    self.ask_again(&tag);
-                }
-            }
-        }
-        changed
-    }
-
-    /// Whether an edit met a person's save in its last instant: that is put back before anything else is done.
-    pub(super) fn has_whole_save(&self) -> bool {
-        lock(&self.kept).old.iter().any(|old| old.whole && old.judged.is_none())
-    }
-
-    /// Whether there is anything to reconcile.
-    pub fn has_kept(&self) -> bool {
-        !lock(&self.kept).old.is_empty()
-    }
-
-    fn ask_again(&self, tag: &str) {
-        if let Some(old) = lock(&self.kept).old.iter_mut().find(|old| old.tag == tag) {
-            (old.judged, old.merged) = (None, None);
-        }
-    }
-
-    /// Puts what came late on an old inode into its story, unless a person has written the story later still.
-    fn put_back(&self, tag: &str, bytes: Option<Vec<u8>>, at: i128) -> io::Result<Option<FileKey>> {
-        let found = {
-            let kept = lock(&self.kept);
-            let place = kept.old.iter().position(|old| old.tag == tag);
-            place.map(|place| (kept.old[place].record.story.clone(), kept.edits_since(place)))
-        };
-        let Some((id, edits)) = found else {
-            return Ok(None);
-        };
-        let _turn = self.turns.take(&id);
-        let stages = self.stages_of(&id);
-        let [stage] = stages[..] else {
-            // Between two renames, or in two folders: later. One that stays away was deleted by hand.
-            if !stages.is_empty() || !lock(&self.kept).old.iter().any(|old| old.tag == tag && old.is_over()) {
-                self.ask_again(tag);
-            }
-            return Ok(None);
-        };
-        self.put_into(&id, stage, tag, bytes.map(|bytes| (bytes, edits)), at)
-    }
-
-    fn put_into(
-        &self,
-        id: &StoryId,
-        stage: Stage,
-        tag: &str,
-        late: Option<(Vec<u8>, Vec<Edit>)>,
-        at: i128,
-    ) -> io::Result<Option<FileKey>> {
-        let (dir, name) = (self.stage_dir(stage)?, id.file_name());
-        let (mut file, stamp) = dir.open_file(&name)?;
-        let now = read_capped(&mut file, STORY_BYTES_MAX)?.unwrap_or_default();
-        let human_ns = lock(&self.kept).human_ns(id, hash(&now)).unwrap_or(stamp.modified_ns);
-        if at < human_ns {
-            return Ok(None);
-        }
-        let key = FileKey::new(stage, name.clone());
-        let new = late.and_then(|(bytes, edits)| {
-            text::parse(stage, &name, &bytes).ok().and_then(|_| text::edit_again(&bytes, &edits).ok())
-        });
-        let Some(new) = new else {
-            // Not a text that a key can be put into: the person's own file takes its place again.
-            let kept = Dir::open(&self.layout.kept())?;
-            if !dir.exchange(&name, &kept, tag)? {
-                kept.link(tag, &Dir::open(&self.layout.tmp())?, tag)?;
-                kept.rename_over(tag, &dir, &name)?;
-            }
-            dir.sync()?;
-            lock(&self.kept).old.retain(|old| old.tag != tag);
-            return Ok(Some(key));
-        };
-        if new == now {
-            return Ok(None);
-        }
-        let lease = match Lease::take(&file) {
-            Taken::Held(lease) => Some(lease),
-            Taken::Busy | Taken::Unsupported => None,
-        };
-        let record = Record::new(id, hash(&now), hash(&new), at, &[]);
-        let swapped = self.swap(Swap { id, dir: &dir, file: &file, stamp, lease, bytes: &new, record })?;
-        if !swapped {
-            self.ask_again(tag);
-        }
-        Ok(swapped.then_some(key))
-    }
-
-    /// Puts new bytes into the place of a file and keeps the old inode; false where the file was changed or opened
-    /// since it was read, and then nothing happened.
-    pub(super) fn swap(&self, swap: Swap<'_>) -> io::Result<bool> {
-        let (tmp, kept) = (Dir::open(&self.layout.tmp())?, Dir::open(&self.layout.kept())?);
-        let tag = unique_name("kept");
-        let name = swap.id.file_name();
-        let meta = swap.file.metadata()?;
-        write_new(&tmp, &tag, swap.bytes, meta.mode())?;
-        give_to(&tmp, &tag, &meta);
-        let note = serde_json::to_vec(&swap.record).map_err(io::Error::other)?;
-        write_note(&kept, &tag, &note)?;
-        let undo = || {
-            // What stays is found by the sweep.
-            let _ = tmp.remove(&tag);
-            let _ = kept.remove(format!("{tag}.json"));
-        };
-        let still = dir_has(swap.dir, &name, &swap.stamp)?;
-        if !still || swap.lease.as_ref().is_some_and(|lease| !lease.is_intact()) {
-            undo();
-            return Ok(false);
-        }
-        let mut old = Old::new(tag.clone(), swap.record.clone());
-        match swap.dir.exchange(&name, &tmp, &tag) {
-            Ok(true) => tmp.rename_noreplace(&tag, &kept, &tag)?,
-            Ok(false) => {
-                if swap.dir.link(&name, &kept, &tag).is_err() {
-                    old.open = Some(swap.file.try_clone()?);
-                }
-                tmp.rename_over(&tag, swap.dir, &name)?;
-            }
-            Err(error) => {
-                undo();
-                return Err(error);
-            }
-        }
-        swap.dir.sync()?;
-        kept.sync()?;
-        drop(swap.lease);
-        if let Ok(Entry::File(now)) = swap.dir.look(&name) {
-            self.turns.wrote(swap.id, now);
-        }
-        match kept.look(&tag) {
-            Ok(Entry::File(displaced)) if !displaced.same_file(&swap.stamp) => {
-                // Another file had come to that name in the last instant: a person's save, and whole.
-                old.whole = true;
-                old.record.human_ns = i64::try_from(displaced.modified_ns).unwrap_or(i64::MIN);
-            }
-            Ok(Entry::Other) => {
-                swap.dir.exchange(&name, &kept, &tag)?;
-                undo();
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no longer a regular file"));
-            }
-            _ => {}
-        }
-        lock(&self.kept).add(old);
-        Ok(true)
-    }
-}
-
-/// The kept file belongs to who it belonged to, where this process may say so.
-fn give_to(dir: &Dir, name: &str, meta: &std::fs::Metadata) {
-    if let Ok((file, _)) = dir.open_file(name) {
-        let ours = file.metadata().is_ok_and(|ours| (ours.uid(), ours.gid()) == (meta.uid(), meta.gid()));
-        if !ours && fchown(&file, Some(meta.uid()), Some(meta.gid())).is_ok() {
-            // A change of owner may clear permission bits.
-            let _ = file.set_permissions(meta.permissions());
-        }
-    }
-}
-
-/// Only a crash of this process needs the record, so it is not made to last a power cut.
-fn write_note(kept: &Dir, tag: &str, note: &[u8]) -> io::Result<()> {
-    let mut file = kept.create_new(format!("{tag}.json"))?;
-    io::Write::write_all(&mut file, note)
-}
-
-fn dir_has(dir: &Dir, name: &str, stamp: &Stamp) -> io::Result<bool> {
-    Ok(matches!(dir.look(name)?, Entry::File(now) if now == *stamp))
 }
 
 fn is_old(dir: &Dir, name: &str, age: Duration) -> bool {

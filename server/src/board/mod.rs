@@ -7,11 +7,13 @@ mod create;
 mod edit;
 mod history;
 mod kept;
+mod late;
 mod moves;
 mod objects;
 mod past;
 mod record;
 mod scan;
+mod swap;
 mod text;
 
 use std::io;

@@ -96,13 +96,16 @@ impl Objects {
         match self {
             Self::Library(repository) => match repository.revparse_single(&format!("{name}^{{commit}}")) {
                 Ok(object) => Ok(Some(known(object.id()))),
-                Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::UnbornBranch) => Ok(None),
+                Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::UnbornBranch) => {
+                    Ok(None)
+                }
                 Err(error) => Err(failed("look up a ref")(error)),
             },
             Self::Command(run) => {
                 // A missing name is an answer here, and git tells it by its exit status alone.
                 let name = format!("{name}^{{commit}}");
-                let Ok(out) = run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &name], b"") else {
+                let Ok(out) = run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &name], b"")
+                else {
                     return Ok(None);
                 };
                 Ok(Oid::new(String::from_utf8_lossy(&out).trim()))
@@ -141,7 +144,8 @@ impl Objects {
                 let out = run(&["log", "-1", format, "--no-show-signature", oid.as_str()], b"")?;
                 let text = String::from_utf8_lossy(&out);
                 let mut parts = text.splitn(4, '\0');
-                let parent = parts.next().and_then(|text| Oid::new(text.split(' ').next().unwrap_or_default()));
+                let parent =
+                    parts.next().and_then(|text| Oid::new(text.split(' ').next().unwrap_or_default()));
                 let tree = parts.next().and_then(Oid::new).ok_or_else(|| odd("log"))?;
                 let at = parts.next().and_then(|text| text.parse().ok()).ok_or_else(|| odd("log"))?;
                 let message = parts.next().unwrap_or_default().trim_end().to_owned();
@@ -269,9 +273,7 @@ impl Objects {
             Self::Library(repository) => {
                 let log = "storkit: the board";
                 let end = match old {
-                    Some(old) => {
-                        repository.reference_matching(name, library(new)?, true, library(old)?, log)
-                    }
+                    Some(old) => repository.reference_matching(name, library(new)?, true, library(old)?, log),
                     None => repository.reference(name, library(new)?, false, log),
                 };
                 match end {
@@ -294,7 +296,11 @@ impl Objects {
                     Ok(_) => Ok(true),
                     Err(error) => {
                         let now = self.resolve(name)?;
-                        if now.as_ref().map_or(none.as_str(), Oid::as_str) == old { Err(error) } else { Ok(false) }
+                        if now.as_ref().map_or(none.as_str(), Oid::as_str) == old {
+                            Err(error)
+                        } else {
+                            Ok(false)
+                        }
                     }
                 }
             }

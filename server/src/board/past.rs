@@ -76,6 +76,8 @@ pub enum PastError {
 
 /// A file of a commit.
 type Version = (Stage, Oid);
+/// From where to where.
+type Way = (Stage, Stage);
 
 /// The board's history, read.
 pub struct Past {
@@ -116,7 +118,11 @@ impl Past {
             next = info.parent;
             if about {
                 let message = told(&info.message, story);
-                changes.push(Change { at: Timestamp::from_second(info.at).unwrap_or_default(), message, commit });
+                changes.push(Change {
+                    at: Timestamp::from_second(info.at).unwrap_or_default(),
+                    message,
+                    commit,
+                });
             }
         }
         Ok(changes)
@@ -198,7 +204,7 @@ impl Past {
         Ok(None)
     }
 
-    fn any_move(&self, parent: &Oid, tree: &Oid) -> Result<Option<(StoryId, (Stage, Stage))>, GitError> {
+    fn any_move(&self, parent: &Oid, tree: &Oid) -> Result<Option<(StoryId, Way)>, GitError> {
         let before = self.stories(&self.recorder.objects.commit(parent)?.tree)?;
         let after = self.stories(tree)?;
         Ok(after.into_iter().find_map(|(id, new)| {
@@ -269,7 +275,7 @@ impl Past {
 }
 
 /// From where to where, where this is a move.
-fn moved(old: &[Version], new: &[Version]) -> Option<(Stage, Stage)> {
+fn moved(old: &[Version], new: &[Version]) -> Option<Way> {
     match (old, new) {
         ([(from, _)], [(to, _)]) if from != to => Some((*from, *to)),
         _ => None,

@@ -115,11 +115,14 @@ impl Recorder {
             // A folder that is gone has no files: that is what its commit says.
             let Ok(dir) = Dir::open(&self.layout.stage(stage)) else { continue };
             let mut names = Vec::new();
-            if dir.entries(|name, maybe_file| {
-                if maybe_file && text::classify(stage, name) != Name::Ignored {
-                    names.push(name.to_vec());
-                }
-            }).is_err() {
+            if dir
+                .entries(|name, maybe_file| {
+                    if maybe_file && text::classify(stage, name) != Name::Ignored {
+                        names.push(name.to_vec());
+                    }
+                })
+                .is_err()
+            {
                 // Nothing is known of it, so nothing is said.
                 stages[stage as usize] = self.last.stages[stage as usize].clone();
                 continue;
@@ -133,7 +136,12 @@ impl Recorder {
         Ok(stages)
     }
 
-    fn read_file(&self, stage: Stage, dir: &Dir, name: &[u8]) -> Result<Option<(Option<Stamp>, Oid)>, GitError> {
+    fn read_file(
+        &self,
+        stage: Stage,
+        dir: &Dir,
+        name: &[u8],
+    ) -> Result<Option<(Option<Stamp>, Oid)>, GitError> {
         let os_name = std::os::unix::ffi::OsStrExt::from_bytes(name);
         let os_name: &std::ffi::OsStr = os_name;
         let Ok(Entry::File(stamp)) = dir.look(os_name) else {
@@ -143,15 +151,14 @@ impl Recorder {
         if let Some(last) = last.filter(|(known, _)| *known == Some(stamp)) {
             return Ok(Some(last.clone()));
         }
-        let read = dir.open_file(os_name).and_then(|(mut file, stamp)| {
-            Ok((stamp, read_capped(&mut file, STORY_BYTES_MAX)?))
-        });
+        let read = dir
+            .open_file(os_name)
+            .and_then(|(mut file, stamp)| Ok((stamp, read_capped(&mut file, STORY_BYTES_MAX)?)));
         match read {
             Ok((stamp, Some(bytes))) => {
                 // Young times could hide another write, so such a file is read again.
-                let young = std::time::SystemTime::now()
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .map_or(true, |now| {
+                let young =
+                    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(true, |now| {
                         i128::try_from(now.as_nanos()).unwrap_or(0) - stamp.changed_ns < 100_000_000
                     });
                 Ok(Some(((!young).then_some(stamp), self.objects.write_blob(&bytes)?)))
@@ -230,21 +237,18 @@ fn change(name: &[u8], from: Option<&Vec<(Stage, &Oid)>>, to: Option<&Vec<(Stage
 }
 
 fn message(changes: &[String], highest: u64) -> String {
-    let mut text = match changes {
-        [only] => format!("{only}\n"),
-        _ => {
-            let mut text = format!("{} changes\n\n", changes.len());
-            for change in changes.iter().take(NAMED_MAX) {
-                text.push_str(change);
-                text.push('\n');
-            }
-            if changes.len() > NAMED_MAX {
-                // Writing to a text cannot fail.
-                let _ = writeln!(text, "and {} more", changes.len() - NAMED_MAX);
-            }
-            text
-        }
-    };
+    let mut text = String::new();
+    if changes.len() > 1 {
+        text = format!("{} changes\n\n", changes.len());
+    }
+    for change in changes.iter().take(NAMED_MAX) {
+        text.push_str(change);
+        text.push('\n');
+    }
+    // Writing to a text cannot fail.
+    if changes.len() > NAMED_MAX {
+        let _ = writeln!(text, "and {} more", changes.len() - NAMED_MAX);
+    }
     let _ = write!(text, "\n{HIGHEST}{highest}\n");
     text
 }

@@ -30,6 +30,8 @@ const HALF_EVERY: Duration = Duration::from_millis(50);
 const BUSY_TRIES: u32 = 20;
 const BUSY_EVERY: Duration = Duration::from_millis(5);
 
+/// A file that changed: its stamp before and now, where it was there.
+type Change = (FileKey, Option<Stamp>, Option<Stamp>);
 type What = Arc<Result<Story, Problem>>;
 
 /// One file as it was last read.
@@ -56,7 +58,7 @@ struct Half {
 struct Look<'a> {
     cache: &'a mut Cache,
     scan: Scan,
-    touched: Vec<(FileKey, Option<Stamp>, Option<Stamp>)>,
+    touched: Vec<Change>,
     half: Vec<Half>,
 }
 
@@ -112,7 +114,7 @@ impl Board {
         let mut eye = lock(&self.eye);
         if let Some(eye) = eye.as_mut() {
             let touched = std::mem::take(&mut look.touched);
-            let touched = self.touched(&look, touched);
+            let touched = changes(&look, touched);
             look.scan.by_git = eye.did(&touched, |key| self.bytes(key));
         }
         look.scan.present.sort_by(|a, b| a.key.cmp(&b.key));
@@ -139,33 +141,6 @@ impl Board {
                 }
             }
         }
-    }
-
-    /// What changed, for the question whether git did it.
-    fn touched(
-        &self,
-        look: &Look<'_>,
-        touched: Vec<(FileKey, Option<Stamp>, Option<Stamp>)>,
-    ) -> Vec<Touched> {
-        let vanished: Vec<Stamp> =
-            touched.iter().filter(|change| change.2.is_none()).filter_map(|change| change.1).collect();
-        let renamed = |key: &FileKey, before: Option<Stamp>, now: Option<Stamp>| match (before, now) {
-            // It stands elsewhere now, with its inode and times: git would have written a new file.
-            (Some(before), None) => look.cache.files.iter().enumerate().any(|(place, files)| {
-                let there = files.get(&key.name);
-                Stage::ALL[place] != key.stage && there.is_some_and(|known| known.stamp.same_bytes(&before))
-            }),
-            (None, Some(now)) => vanished.iter().any(|old| old.same_bytes(&now)),
-            _ => false,
-        };
-        touched
-            .into_iter()
-            .map(|(key, before, now)| Touched {
-                renamed: renamed(&key, before, now),
-                there: now.is_some(),
-                key,
-            })
-            .collect()
     }
 
     /// A story file's bytes as they are now.
@@ -287,15 +262,38 @@ impl<'a> Look<'a> {
                     }
                     (stamp, text::parse(key.stage, &key.name, &bytes))
                 }
-                Ok((stamp, None)) => (stamp, trouble("is larger than 1 MiB".into(), "shorten it or link to files")),
+                Ok((stamp, None)) => {
+                    (stamp, trouble("is larger than 1 MiB".into(), "shorten it or link to files"))
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => return None,
-                Err(error) => (stamp, trouble(format!("cannot be read: {error}"), "make it readable for storkit")),
+                Err(error) => {
+                    (stamp, trouble(format!("cannot be read: {error}"), "make it readable for storkit"))
+                }
             },
         };
         let racy = now_ns() - stamp.changed_ns < RACY_NS;
         Some(Known { stamp, racy, what: Arc::new(what) })
     }
+}
+
+/// What changed, for the question whether git did it.
+fn changes(look: &Look<'_>, touched: Vec<Change>) -> Vec<Touched> {
+    let vanished: Vec<Stamp> =
+        touched.iter().filter(|change| change.2.is_none()).filter_map(|change| change.1).collect();
+    let renamed = |key: &FileKey, before: Option<Stamp>, now: Option<Stamp>| match (before, now) {
+        // It stands elsewhere now, with its inode and times: git would have written a new file.
+        (Some(before), None) => look.cache.files.iter().enumerate().any(|(place, files)| {
+            let there = files.get(&key.name);
+            Stage::ALL[place] != key.stage && there.is_some_and(|known| known.stamp.same_bytes(&before))
+        }),
+        (None, Some(now)) => vanished.iter().any(|old| old.same_bytes(&now)),
+        _ => false,
+    };
+    touched
+        .into_iter()
+        .map(|(key, before, now)| Touched { renamed: renamed(&key, before, now), there: now.is_some(), key })
+        .collect()
 }
 
 /// The file's bytes with the stamp they had, or none when they are too many. A lease that is held for an instant

@@ -248,9 +248,9 @@ impl Arms {
         }
         let degraded = trouble.or_else(|| match events(&self.shared.places.work) {
             Events::Told => None,
-            Events::NotTold(kind) => {
-                Some(format!("{kind} does not tell of changes that others make; the board is looked at every 30 s"))
-            }
+            Events::NotTold(kind) => Some(format!(
+                "{kind} does not tell of changes that others make; the board is looked at every 30 s"
+            )),
         });
         self.incomplete = self.library.is_none() || degraded.is_some();
         self.shared.lock().degraded = degraded;
@@ -275,7 +275,12 @@ impl Arms {
         // Where `.storkit` is missing, the folder above tells when it comes.
         let above = !places.dot.is_dir();
         let root = std::slice::from_ref(&places.root);
-        let root = if above { root } else { self.disarm(&places.root); &[] };
+        let root = if above {
+            root
+        } else {
+            self.disarm(&places.root);
+            &[]
+        };
         let others = [&places.dot, &places.work, &places.prompts, &places.git_dir];
         for path in root.iter().chain(others) {
             trouble = trouble.or(self.arm_one(path).1);
@@ -333,3 +338,5 @@ fn reason(error: &notify::Error) -> String {
     }
 }
 
+#[cfg(test)]
+mod tests;
