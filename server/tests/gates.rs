@@ -103,6 +103,12 @@ fn a_round_runs_in_order_and_ends_at_the_first_failure() {
     assert_eq!(two.tail, "bad");
     assert_eq!(one.log, format!("logs/1_story_x/{}.one.log", bench.run));
     assert_eq!(two.log, format!("logs/1_story_x/{}.one-2.log", bench.run), "both are kept");
+    let GatesEnd::Ran(again) = bench.round(&gates[..1]) else { panic!("it ran") };
+    assert_eq!(
+        again[0].log,
+        format!("logs/1_story_x/{}.one-3.log", bench.run),
+        "and so is an earlier round's"
+    );
     assert_eq!(std::fs::read_to_string(bench.path(&two.log)).expect("kept"), "bad\n");
 }
 
@@ -157,12 +163,13 @@ fn a_gate_leaves_no_process_and_can_be_cancelled() {
     assert_eq!(proc_tree::carrying(&mark), []);
     assert!(begun.elapsed() < Duration::from_secs(10));
     let (cancel, started) = (bench.cancel.clone(), bench.path("wt/started"));
-    let canceller = std::thread::spawn(move || {
+    let canceller = std::thread::Builder::new().name("canceller".to_owned()).spawn(move || {
         while !started.exists() {
             std::thread::yield_now();
         }
         cancel.raise(How::Now);
     });
+    let canceller = canceller.expect("a thread");
     assert_eq!(bench.round(&[gate("a", ": >started; sleep 1000"), gate("b", "true")]), GatesEnd::Cancelled);
     canceller.join().expect("it does not panic");
     assert_eq!(proc_tree::carrying(&mark), []);
@@ -189,6 +196,7 @@ fn a_setup_command_works_or_says_why_not() {
     let failure = bench.shell("echo first; echo why >&2; exit 4").expect_err("it fails");
     let ShellFailure::Failed { why, tail, .. } = &failure else { panic!("{failure:?}") };
     assert_eq!((why.as_str(), tail.as_str()), ("exit 4", "first\nwhy"));
+    assert!(failure.to_string().ends_with(": exit 4\nfirst\nwhy"), "{failure}");
     bench.cancel.raise(How::Now);
     assert_eq!(bench.shell("true"), Err(ShellFailure::Cancelled));
 }

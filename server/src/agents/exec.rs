@@ -89,16 +89,21 @@ fn prepare(order: &ShimSpec, parent: &str, is_init: bool) -> Result<(), ExecErro
     }
     let worktree = &order.spec.worktree;
     let lost = |why: &str| ExecError { worktree_lost: true, text: format!("{} {why}", worktree.display()) };
-    std::env::set_current_dir(worktree).map_err(|error| lost(&format!("cannot be entered: {error}")))?;
+    enter(worktree).map_err(|error| lost(&format!("cannot be entered: {error}")))?;
     if Identity::of_folder(Path::new(".")) != Some(order.worktree_is) {
         return Err(lost("is another folder than before"));
     }
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "this process is nothing but the program's beginning")]
+fn enter(worktree: &Path) -> io::Result<()> {
+    std::env::set_current_dir(worktree)
+}
+
 fn program(spec: &RunSpec) -> Result<Command, ExecError> {
     let path = spec.env.get("PATH").map_or("", String::as_str);
-    let found = resolve(&spec.command, path).map_err(not_started)?;
+    let found = resolve(&spec.command, path)?;
     let mut command = command(found);
     command.arg0(&spec.command).args(&spec.args).env_clear().envs(&spec.env).stdin(Stdio::inherit());
     Ok(command)
@@ -156,40 +161,41 @@ fn end_rest() {
 }
 
 /// Finds a command as a shell does, but says why not.
-fn resolve(command: &str, path: &str) -> Result<PathBuf, String> {
+fn resolve(command: &str, path: &str) -> Result<PathBuf, ExecError> {
     if command.is_empty() {
-        return Err("no command is configured".to_owned());
+        return Err(not_started("no command is configured".to_owned()));
     }
     if command.contains('/') {
-        return match executable(Path::new(command)) {
-            Ok(()) => Ok(PathBuf::from(command)),
-            Err(why) => Err(format!("command `{command}`: {why}")),
+        return match why_not_executable(Path::new(command)) {
+            None => Ok(PathBuf::from(command)),
+            Some(why) => Err(not_started(format!("command `{command}`: {why}"))),
         };
     }
     let mut refused = None;
     for folder in std::env::split_paths(path) {
         let candidate = folder.join(command);
-        match executable(&candidate) {
-            Ok(()) => return Ok(candidate),
-            Err(why) if candidate.is_file() => refused = Some(format!("`{}`: {why}", candidate.display())),
-            Err(_) => {}
+        match why_not_executable(&candidate) {
+            None => return Ok(candidate),
+            Some(why) if candidate.is_file() => refused = Some(format!("`{}`: {why}", candidate.display())),
+            Some(_) => {}
         }
     }
-    Err(refused.unwrap_or_else(|| {
+    Err(not_started(refused.unwrap_or_else(|| {
         let hint = if command.contains(' ') { "; its arguments belong into `args`" } else { "" };
         format!("command `{command}` is not on PATH{hint}")
-    }))
+    })))
 }
 
-fn executable(path: &Path) -> Result<(), String> {
-    let meta = std::fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        _ => error.to_string(),
-    })?;
-    if !meta.is_file() {
-        return Err("is not a file".to_owned());
+fn why_not_executable(path: &Path) -> Option<String> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("there is no such file".to_owned()),
+        Err(error) => Some(error.to_string()),
+        Ok(meta) if !meta.is_file() => Some("is not a file".to_owned()),
+        Ok(_) => {
+            let refused = rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err();
+            refused.then(|| "is not executable".to_owned())
+        }
     }
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).map_err(|_| "is not executable".to_owned())
 }
 
 fn exec_failed(spec: &RunSpec, command: &Command, error: &io::Error) -> ExecError {
@@ -228,7 +234,7 @@ mod tests {
         let path = format!("/nowhere:{}:/bin:/usr/bin", dir.path().display());
         assert!(resolve("sh", &path).is_ok());
         assert!(resolve("/bin/sh", "").is_ok());
-        let why = |command: &str| resolve(command, &path).expect_err("not startable");
+        let why = |command: &str| resolve(command, &path).expect_err("not startable").text;
         assert_eq!(why(""), "no command is configured");
         assert_eq!(why("no-such"), "command `no-such` is not on PATH");
         assert!(why("sh -c x").ends_with("belong into `args`"));

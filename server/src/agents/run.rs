@@ -93,6 +93,7 @@ impl Control {
 }
 
 /// Why no supervisor was started.
+#[derive(Debug)]
 enum NotRun {
     WorktreeLost,
     NotStartable(String),
@@ -154,7 +155,7 @@ impl Supervisor {
     fn start(spec: &RunSpec, exe: &Path, container: Container) -> Result<Self, NotRun> {
         let worktree_is = Identity::of_folder(&spec.worktree).ok_or(NotRun::WorktreeLost)?;
         let mut spec = spec.clone();
-        spec.args = expand(&spec.args, spec.prompt.as_deref()).map_err(NotRun::NotStartable)?;
+        spec.args = expand(&spec.args, spec.prompt.as_deref())?;
         let failed =
             |action: &str, error: &io::Error| NotRun::NotStartable(format!("cannot {action}: {error}"));
         make_folders(&spec).map_err(|error| failed("make the run's folder", &error))?;
@@ -292,18 +293,18 @@ impl<'a> Lines<'a> {
 }
 
 /// Puts the prompt into the arguments.
-fn expand(args: &[String], prompt: Option<&str>) -> Result<Vec<String>, String> {
+fn expand(args: &[String], prompt: Option<&str>) -> Result<Vec<String>, NotRun> {
     if !args.iter().any(|arg| arg.contains(PROMPT_PLACE)) {
         return Ok(args.to_vec());
     }
     // No argument can hold a NUL.
     let prompt = prompt.unwrap_or_default().replace('\0', "\u{fffd}");
     if prompt.len() > PROMPT_ARG_LEN_MAX {
-        return Err(format!(
+        return Err(NotRun::NotStartable(format!(
             "the prompt has {} KiB and `{PROMPT_PLACE}` takes {} KiB: let the agent read the file $STORKIT_PROMPT",
             prompt.len().div_ceil(1024),
             PROMPT_ARG_LEN_MAX >> 10,
-        ));
+        )));
     }
     Ok(args.iter().map(|arg| arg.replace(PROMPT_PLACE, &prompt)).collect())
 }
@@ -318,10 +319,6 @@ fn make_folders(spec: &RunSpec) -> io::Result<()> {
 fn write_prompt(spec: &RunSpec, prompt: &str) -> io::Result<PathBuf> {
     let path = spec.run_dir.join("prompt.md");
     write_private(&path, prompt.as_bytes())?;
-    if spec.log.head.is_some() {
-        // For people, later; the run does not need it.
-        let _ = write_private(&spec.log.path.with_extension("prompt.md"), prompt.as_bytes());
-    }
     Ok(path)
 }
 
@@ -343,7 +340,7 @@ mod tests {
         let expanded = expand(&args, Some("say \0 hi")).expect("it fits");
         assert_eq!(expanded, ["-p", "say \u{fffd} hi", "a say \u{fffd} hi b"]);
         let long = "x".repeat(PROMPT_ARG_LEN_MAX + 1);
-        let why = expand(&args, Some(&long)).expect_err("too long");
+        let Err(NotRun::NotStartable(why)) = expand(&args, Some(&long)) else { panic!("too long") };
         assert!(why.starts_with("the prompt has 121 KiB"), "{why}");
         assert_eq!(expand(&args[..1], Some(&long)).expect("not used"), ["-p"]);
     }

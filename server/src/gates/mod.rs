@@ -17,6 +17,8 @@ pub use shell::{ShellContext, ShellFailure, ShellOrder, run_shell};
 
 /// Longest part of a log's name that a gate's name makes, in bytes.
 const LOG_NAME_LEN_MAX: usize = 60;
+/// Most logs of one gate in one run; the last is replaced then.
+const LOGS_MAX: u32 = 50;
 /// How many changed files a failure names.
 const CHANGED_NAMED_MAX: usize = 10;
 
@@ -40,11 +42,11 @@ pub fn run_round(
     changed_tracked: &dyn Fn() -> Vec<String>,
 ) -> GatesEnd {
     let mut results: Vec<GateResult> = Vec::with_capacity(round.gates.len());
-    for (index, gate) in round.gates.iter().enumerate() {
+    for gate in round.gates {
         if let Some(why) = context.disk_full(round.worktree) {
             return GatesEnd::Waits(why);
         }
-        let log = log_path(round, context, index);
+        let log = log_path(round, context, gate);
         let begun = Instant::now();
         let order = shell::ShellOrder {
             command: &gate.run,
@@ -64,7 +66,7 @@ pub fn run_round(
             return GatesEnd::Waits(format!("gate `{}` cannot start: {why}", gate.name));
         }
         let failure = end_in_words(&facts)
-            .or_else(|| changed(changed_tracked()))
+            .or_else(|| changed(&changed_tracked()))
             .or_else(|| expect::failure(&gate.expect, &log, &facts.tail));
         let failed = failure.is_some();
         results.push(GateResult {
@@ -81,9 +83,9 @@ pub fn run_round(
     GatesEnd::Ran(results)
 }
 
-fn changed(files: Vec<String>) -> Option<String> {
+fn changed(files: &[String]) -> Option<String> {
     let more = files.len().saturating_sub(CHANGED_NAMED_MAX);
-    let named = files.get(..CHANGED_NAMED_MAX).unwrap_or(&files).join(", ");
+    let named = files.get(..CHANGED_NAMED_MAX).unwrap_or(files).join(", ");
     match (files.is_empty(), more) {
         (true, _) => None,
         (false, 0) => Some(format!("changed tracked files: {named}")),
@@ -91,13 +93,15 @@ fn changed(files: Vec<String>) -> Option<String> {
     }
 }
 
-/// A gate's log, by a name that is safe in any file system and its own within the round.
-fn log_path(round: &GateRound<'_>, context: &ShellContext<'_>, index: usize) -> PathBuf {
-    let names: Vec<String> = round.gates[..=index].iter().map(|gate| safe_name(&gate.name)).collect();
-    let name = &names[index];
-    let earlier = names[..index].iter().filter(|other| other.eq_ignore_ascii_case(name)).count();
-    let suffix = if earlier == 0 { String::new() } else { format!("-{}", earlier + 1) };
-    round.log_dir.join(format!("{}.{name}{suffix}.log", context.run))
+/// A gate's log, by a name that is safe in any file system. An earlier round's log of the same run stays: the
+/// story's history names it.
+fn log_path(round: &GateRound<'_>, context: &ShellContext<'_>, gate: &Gate) -> PathBuf {
+    let stem = format!("{}.{}", context.run, safe_name(&gate.name));
+    let numbered = (2..=LOGS_MAX).map(|n| format!("{stem}-{n}.log"));
+    let mut paths =
+        std::iter::once(format!("{stem}.log")).chain(numbered).map(|name| round.log_dir.join(name));
+    let last = round.log_dir.join(format!("{stem}-{LOGS_MAX}.log"));
+    paths.find(|path| !path.exists()).unwrap_or(last)
 }
 
 fn safe_name(name: &str) -> String {
@@ -135,13 +139,13 @@ mod tests {
 
     #[test]
     fn changed_files_are_named_up_to_a_limit() {
-        assert_eq!(changed(vec![]), None);
+        assert_eq!(changed(&[]), None);
         assert_eq!(
-            changed(vec!["a.txt".into(), "b".into()]).as_deref(),
+            changed(&["a.txt".into(), "b".into()]).as_deref(),
             Some("changed tracked files: a.txt, b")
         );
         let many: Vec<String> = (0..12).map(|i| i.to_string()).collect();
-        let text = changed(many).expect("changed");
+        let text = changed(&many).expect("changed");
         assert_eq!(text, "changed tracked files: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
     }
 

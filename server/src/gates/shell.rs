@@ -59,7 +59,7 @@ pub struct ShellOrder<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShellFailure {
     /// It ran and failed.
-    #[error("`{command}`: {why}")]
+    #[error("`{command}`: {why}\n{tail}")]
     Failed {
         /// The command.
         command: String,
