@@ -12,6 +12,8 @@ pub mod repo;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use diff::{DiffOrder, diff};
 pub use error::GitError;

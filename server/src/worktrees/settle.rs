@@ -136,8 +136,8 @@ impl Tree<'_> {
     /// The last commit that HEAD was at, by its log, or by the newest pin.
     fn last_head(&self) -> Result<Option<Oid>, GitError> {
         let log = std::fs::read_to_string(self.pins.git_dir.join("logs/HEAD")).unwrap_or_default();
-        let logged = log.lines().filter_map(|line| Oid::new(line.split(' ').nth(1)?));
-        let logged = logged.filter(|id| id.as_str().bytes().any(|byte| byte != b'0')).next_back();
+        let mut logged = log.lines().filter_map(|line| Oid::new(line.split(' ').nth(1)?));
+        let logged = logged.rfind(|id| id.as_str().bytes().any(|byte| byte != b'0'));
         if let Some(id) = logged
             && self.repo.objects().parents(&id).is_ok()
         {

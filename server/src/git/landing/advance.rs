@@ -135,7 +135,7 @@ fn go(repo: &Repo, order: &AdvanceOrder) -> Result<AdvanceEnd, GitError> {
 }
 
 /// Base is checked out nowhere: base and the landed refs change together.
-fn move_refs(repo: &Repo, order: &AdvanceOrder) -> Result<(), GitError> {
+pub(super) fn move_refs(repo: &Repo, order: &AdvanceOrder) -> Result<(), GitError> {
     Transaction::new()
         .update(&refs::head(&order.base_branch), &order.commit, &order.base)
         .set(&refs::landed(&order.story), &order.tip)

@@ -259,6 +259,19 @@ fn a_locked_ref_is_a_failure_and_base_stays() {
 }
 
 #[test]
+fn base_moves_only_from_the_tip_that_was_gated() {
+    let world = World::new();
+    world.story("1_x", "n.txt", "n\n");
+    world.git(&world.root, &["switch", "--quiet", "-c", "other"]);
+    let order = world.landing("1_x");
+    let moved = world.commit(&world.root, "a.txt", "person\n");
+    world.git(&world.root, &["update-ref", "refs/heads/main", moved.as_str()]);
+    assert!(super::advance::move_refs(&world.repo(), &order).is_err());
+    assert_eq!(world.rev(&world.root, "main"), moved);
+    assert!(!world.exists("refs/storkit/landed/1_x"), "all or nothing");
+}
+
+#[test]
 fn landing_twice_gives_one_commit() {
     let world = World::new();
     world.story("1_x", "n.txt", "n\n");
@@ -388,8 +401,9 @@ fn cut_short(world: &World) -> (AdvanceOrder, Record) {
         .set(&refs::landing(&order.story), &order.commit)
         .set(&refs::landing_tip(&order.story), &order.tip);
     refs.commit(&world.repo(), "test").unwrap();
-    let mut child = crate::sys::process::command("true").spawn().unwrap();
+    let mut child = crate::sys::process::command("sleep").arg("60").spawn().unwrap();
     let process = Process::look(child.id());
+    child.kill().unwrap();
     child.wait().unwrap();
     let record = Record { pins: main_pins(world), old: order.base.clone(), process, lock: None };
     record.write(&world.repo(), &order.story).unwrap();

@@ -107,10 +107,7 @@ fn a_worktree_without_its_git_file_never_becomes_the_users_checkout() {
     settle(&world.ground(), &settle_order("1_x", Mode::Commit)).unwrap();
     settle(&world.ground(), &settle_order("1_x", Mode::KeepAndUndo)).unwrap();
     assert_eq!(world.rev(&world.root, "main"), main);
-    assert_eq!(
-        world.git(&world.root, &["status", "--porcelain"]),
-        "M a.txt".to_owned().replacen('M', " M", 1)
-    );
+    assert_eq!(world.git(&world.root, &["status", "--porcelain"]), " M a.txt");
 }
 
 #[test]

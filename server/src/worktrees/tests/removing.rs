@@ -144,7 +144,7 @@ fn emptying_the_trash_follows_no_link_and_reaches_the_deep_and_the_read_only() {
     write(&worktree.join("cache.ignored/f"), "f");
     std::fs::set_permissions(worktree.join("cache.ignored"), PermissionsExt::from_mode(0o555)).unwrap();
     let mut deep = worktree.join("deep.ignored");
-    for _ in 0..350 {
+    for _ in 0..1500 {
         deep.push("d");
     }
     std::fs::create_dir_all(&deep).unwrap();
