@@ -11,6 +11,6 @@ fn main() -> ExitCode {
             args.next().map_or(ExitCode::from(2), |spec| storkit::agents::shim::main(Path::new(&spec)))
         }
         Some("__exec") => storkit::agents::exec::main(args),
-        _ => ExitCode::SUCCESS,
+        _ => storkit::cli::main(),
     }
 }
