@@ -8,7 +8,7 @@ use super::text::clean;
 use super::{Context, ask};
 
 /// Runs the command.
-pub(super) fn run(context: &Context<'_>) -> Outcome {
+pub(super) fn run(context: &Context) -> Outcome {
     let status = ask::status(context, false)?;
     if context.out.json {
         context.out.json(&status.agents)?;

@@ -19,7 +19,7 @@ use storkit_core::story::Kind;
     max_term_width = 100,
     disable_help_subcommand = false
 )]
-pub struct Cli {
+pub(super) struct Cli {
     /// Options of all commands.
     #[command(flatten)]
     pub global: Global,
@@ -31,7 +31,7 @@ pub struct Cli {
 /// Options of all commands.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub(super) struct Global {
     /// Look for the project from DIR instead of the current folder
     #[arg(short = 'C', global = true, value_name = "DIR")]
     pub directory: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct Global {
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Color {
+pub(super) enum Color {
     /// In a terminal.
     #[default]
     Auto,
@@ -63,7 +63,7 @@ pub enum Color {
 
 /// A story, as a person names it.
 #[derive(Debug, Args)]
-pub struct StoryArg {
+pub(super) struct StoryArg {
     /// The story's id, or the number at its beginning
     #[arg(value_name = "STORY")]
     pub story: String,
@@ -71,7 +71,7 @@ pub struct StoryArg {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Set up a project: .storkit/ with its configuration, prompts and stage folders
     #[command(
         after_help = "Nothing is overwritten and nothing is committed; run again, it adds what is missing.",
@@ -119,7 +119,9 @@ pub enum Command {
     )]
     New(NewArgs),
     /// Move a story to another stage, as moving its file does
-    #[command(after_help = "Stages: backlog current qa merge done archived (or 1_backlog …).\n\nExample:\n  storkit move 42 current")]
+    #[command(
+        after_help = "Stages: backlog current qa merge done archived (or 1_backlog …).\n\nExample:\n  storkit move 42 current"
+    )]
     Move {
         /// The story's id or number
         story: String,
@@ -216,7 +218,9 @@ pub enum Command {
         what: ConfigCommand,
     },
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  storkit completions bash > ~/.local/share/bash-completion/completions/storkit")]
+    #[command(
+        after_help = "Example:\n  storkit completions bash > ~/.local/share/bash-completion/completions/storkit"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -231,7 +235,7 @@ pub enum Command {
 
 /// `storkit init`.
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// The agent; without it: the first of claude, codex, gemini on PATH
     #[arg(long, value_enum, value_name = "AGENT")]
     pub agent: Option<InitAgent>,
@@ -242,7 +246,7 @@ pub struct InitArgs {
 
 /// The agents that `init` knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum InitAgent {
+pub(super) enum InitAgent {
     /// Claude Code.
     ClaudeCode,
     /// Codex.
@@ -255,7 +259,7 @@ pub enum InitAgent {
 
 /// `storkit up`.
 #[derive(Debug, Args)]
-pub struct UpArgs {
+pub(super) struct UpArgs {
     /// Behind this terminal; returns when the daemon answers
     #[arg(long)]
     pub detach: bool,
@@ -278,7 +282,7 @@ pub struct UpArgs {
 
 /// `storkit new`.
 #[derive(Debug, Args)]
-pub struct NewArgs {
+pub(super) struct NewArgs {
     /// The title
     pub title: String,
     /// story, bug, spike, refactor, chore or epic
@@ -297,7 +301,7 @@ pub struct NewArgs {
 
 /// `storkit logs`.
 #[derive(Debug, Args)]
-pub struct LogsArgs {
+pub(super) struct LogsArgs {
     /// The story's id or number
     pub story: String,
     /// Follow a run until it ends
@@ -316,7 +320,7 @@ pub struct LogsArgs {
 
 /// `storkit prune`.
 #[derive(Debug, Args)]
-pub struct PruneArgs {
+pub(super) struct PruneArgs {
     /// Only say what would go
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -333,7 +337,7 @@ pub struct PruneArgs {
 
 /// `storkit config`.
 #[derive(Debug, Clone, Copy, Subcommand)]
-pub enum ConfigCommand {
+pub(super) enum ConfigCommand {
     /// Print the JSON schema of project.toml
     Schema,
     /// Print what is in force, defaults filled in

@@ -3,13 +3,13 @@
 use storkit_core::request::{Reply, Request};
 use storkit_core::snapshot::{Status, Why};
 
-use super::Context;
 use super::exit::{Exit, Failure, Outcome};
 use super::text::clean;
+use super::{Context, offline};
 use crate::http::client::{Client, ClientError};
 
 /// The daemon of the project, where one runs.
-pub(super) fn daemon(context: &Context<'_>) -> Result<Option<Client>, Failure> {
+pub(super) fn daemon(context: &Context) -> Result<Option<Client>, Failure> {
     match Client::connect(&context.project()?.run_dir()) {
         Ok(client) => Ok(Some(client)),
         Err(ClientError::NotRunning) => Ok(None),
@@ -18,27 +18,27 @@ pub(super) fn daemon(context: &Context<'_>) -> Result<Option<Client>, Failure> {
 }
 
 /// The board, from the daemon or from the files.
-pub(super) fn status(context: &Context<'_>, all: bool) -> Result<Status, Failure> {
+pub(super) fn status(context: &Context, all: bool) -> Result<Status, Failure> {
     match daemon(context)? {
         Some(client) => Ok(client.status(all)?),
-        None => Ok(context.backend.status(&context.project()?.root, all)?),
+        None => Ok(offline::Offline::look(&context.project()?.root)?.status(all)),
     }
 }
 
 /// What keeps a story, from the daemon or from the files.
-pub(super) fn why(context: &Context<'_>, story: &str) -> Result<Why, Failure> {
+pub(super) fn why(context: &Context, story: &str) -> Result<Why, Failure> {
     match daemon(context)? {
         Some(client) => match client.ask(&Request::Why { story: story.to_owned() })? {
             Reply::Why(why) => Ok(why),
             _ => Err(Failure::new("the daemon answered another question")),
         },
-        None => Ok(context.backend.why(&context.project()?.root, story)?),
+        None => offline::Offline::look(&context.project()?.root)?.why(story),
     }
 }
 
 /// Asks the daemon to act; where none runs, `by_files` does it. Either answers with what was done, in a sentence.
 pub(super) fn act(
-    context: &Context<'_>,
+    context: &Context,
     request: &Request,
     by_files: impl FnOnce() -> Result<Done, Failure>,
 ) -> Outcome {

@@ -43,12 +43,15 @@ const STORIES: [(&str, &str); 3] = [
 ];
 
 /// Runs the command.
-pub(super) fn run(context: &Context<'_>, keep: Option<&Path>) -> Outcome {
+pub(super) fn run(context: &Context, keep: Option<&Path>) -> Outcome {
     let out = context.out;
     let stop = on_signals()?;
     let place = Place::new(keep)?;
     build(&place)?;
-    out.say(&format!("a repository in {}: three stories, an agent without a model, one gate", place.repo.display()));
+    out.say(&format!(
+        "a repository in {}: three stories, an agent without a model, one gate",
+        place.repo.display()
+    ));
     let mut daemon = Daemon::start(&place)?;
     let shown = show(out, &place, &daemon.client, &stop);
     let ended = daemon.end(stop.load(Ordering::Relaxed));
@@ -74,7 +77,8 @@ impl Place {
         fs::create_dir_all(&repo).map_err(io("make", &repo))?;
         let repo = repo.canonicalize().map_err(io("find", &repo))?;
         if fs::read_dir(&repo).map_err(io("read", &repo))?.next().is_some() {
-            return Err(Failure::new(format!("{} is not empty", repo.display())).hint("--keep takes a new or empty folder"));
+            return Err(Failure::new(format!("{} is not empty", repo.display()))
+                .hint("--keep takes a new or empty folder"));
         }
         let home = top.join("home");
         fs::create_dir(&home).map_err(io("make", &home))?;
@@ -84,7 +88,8 @@ impl Place {
 
 /// Builds the repository: a small program in shell, its tests as the gate, three stories in the backlog.
 fn build(place: &Place) -> Result<(), Failure> {
-    let exe = std::env::current_exe().map_err(|error| Failure::new(format!("cannot find this program: {error}")))?;
+    let exe = std::env::current_exe()
+        .map_err(|error| Failure::new(format!("cannot find this program: {error}")))?;
     let exe = exe.to_str().ok_or_else(|| Failure::new("this program's path is not UTF-8"))?;
     let command = toml::Value::String(exe.to_owned());
     let config = format!(
@@ -96,7 +101,10 @@ fn build(place: &Place) -> Result<(), Failure> {
         ("README.md", "# Greetings\n\nSmall scripts that greet people. `sh script/test` runs their tests.\n"),
         ("CHANGES.md", "# Changes\n\n- hello.sh says hello\n"),
         ("hello.sh", "#!/bin/sh\necho \"Hello, ${1:-world}!\"\n"),
-        ("tests/hello.sh", "[ \"$(sh hello.sh Ada)\" = 'Hello, Ada!' ] || { echo 'hello.sh does not greet'; exit 1; }\n"),
+        (
+            "tests/hello.sh",
+            "[ \"$(sh hello.sh Ada)\" = 'Hello, Ada!' ] || { echo 'hello.sh does not greet'; exit 1; }\n",
+        ),
         (
             "script/test",
             "#!/bin/sh\n# Runs every test; the first failure ends it.\nset -eu\nfor test in tests/*.sh; do\n    sh \"$test\" || { echo \"FAILED $test\"; exit 1; }\n    echo \"ok $test\"\ndone\n",
@@ -141,7 +149,9 @@ fn git(place: &Place, args: &[&str]) -> Result<String, Failure> {
         .current_dir(&place.repo)
         .args(args)
         .output()
-        .map_err(|error| Failure::new(format!("cannot start git: {error}")).hint("the demo needs git on PATH"))?;
+        .map_err(|error| {
+            Failure::new(format!("cannot start git: {error}")).hint("the demo needs git on PATH")
+        })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -234,7 +244,8 @@ fn is_stuck(status: &Status) -> bool {
 
 /// The commits that landed, where to look, and what to type next.
 fn report(out: Out, place: &Place, landed: usize) -> Outcome {
-    let log = git(place, &["log", "--reverse", "--format=%h %s%n  %(trailers:key=Storkit-Gates)", "main", "-4"])?;
+    let log =
+        git(place, &["log", "--reverse", "--format=%h %s%n  %(trailers:key=Storkit-Gates)", "main", "-4"])?;
     if out.json {
         let kept = place.kept.then(|| place.repo.display().to_string());
         out.json(&serde_json::json!({ "landed": landed, "repository": kept }))?;
@@ -247,7 +258,10 @@ fn report(out: Out, place: &Place, landed: usize) -> Outcome {
             .hint("storkit demo --keep DIR keeps the repository to look into"));
     }
     if place.kept {
-        out.say(&format!("\nlook around in {}: git log, storkit status, storkit logs 2", place.repo.display()));
+        out.say(&format!(
+            "\nlook around in {}: git log, storkit status, storkit logs 2",
+            place.repo.display()
+        ));
     }
     out.say("\nnext, in a repository of yours: storkit init, storkit new \"A title\", storkit up");
     Ok(Exit::Done)

@@ -29,7 +29,9 @@ struct Work {
 
 /// Works on the story of this run.
 pub(super) fn run() -> Outcome {
-    let variable = |name: &str| std::env::var(name).map_err(|_| Failure::new(format!("{name} is not set: this is the demo's agent")));
+    let variable = |name: &str| {
+        std::env::var(name).map_err(|_| Failure::new(format!("{name} is not set: this is the demo's agent")))
+    };
     let prompt_path = PathBuf::from(variable("STORKIT_PROMPT")?);
     let prompt = fs::read_to_string(&prompt_path).map_err(io("read", &prompt_path))?;
     let work = Work { prompt, base: variable("STORKIT_BASE")? };
@@ -46,7 +48,10 @@ pub(super) fn run() -> Outcome {
 fn goodbye() -> Result<(), Failure> {
     say("I add bye.sh and a test for it.");
     write("bye.sh", "#!/bin/sh\necho \"Goodbye, ${1:-world}!\"\n")?;
-    write("tests/bye.sh", "[ \"$(sh bye.sh Ada)\" = 'Goodbye, Ada!' ] || { echo 'bye.sh does not say goodbye'; exit 1; }\n")?;
+    write(
+        "tests/bye.sh",
+        "[ \"$(sh bye.sh Ada)\" = 'Goodbye, Ada!' ] || { echo 'bye.sh does not say goodbye'; exit 1; }\n",
+    )?;
     note("- bye.sh says goodbye")?;
     commit("Say goodbye")?;
     summary("bye.sh says goodbye, with a test.");
@@ -63,7 +68,10 @@ fn shout(work: &Work) -> Result<(), Failure> {
     } else {
         say("I add shout.sh and a test for it.");
         write("shout.sh", "#!/bin/sh\necho \"${1:-hello}!\"\n")?;
-        write("tests/shout.sh", "[ \"$(sh shout.sh hey)\" = 'HEY!' ] || { echo 'shout.sh does not shout'; exit 1; }\n")?;
+        write(
+            "tests/shout.sh",
+            "[ \"$(sh shout.sh hey)\" = 'HEY!' ] || { echo 'shout.sh does not shout'; exit 1; }\n",
+        )?;
         commit("Shout")?;
         summary("shout.sh shouts.");
     }
@@ -79,7 +87,8 @@ fn count(work: &Work) -> Result<(), Failure> {
             let path = Path::new("CHANGES.md");
             let text = fs::read_to_string(path).map_err(io("read", path))?;
             let marks = ["<<<<<<<", "=======", ">>>>>>>"];
-            let kept: Vec<&str> = text.lines().filter(|line| !marks.iter().any(|mark| line.starts_with(mark))).collect();
+            let kept: Vec<&str> =
+                text.lines().filter(|line| !marks.iter().any(|mark| line.starts_with(mark))).collect();
             write("CHANGES.md", &(kept.join("\n") + "\n"))?;
             commit("Merge base, keep both changes")?;
         }
@@ -88,7 +97,10 @@ fn count(work: &Work) -> Result<(), Failure> {
     }
     say("I add count.sh and a test for it.");
     write("count.sh", "#!/bin/sh\nwc -l < \"$1\" | tr -d ' '\n")?;
-    write("tests/count.sh", "[ \"$(sh count.sh CHANGES.md)\" -ge 1 ] || { echo 'count.sh does not count'; exit 1; }\n")?;
+    write(
+        "tests/count.sh",
+        "[ \"$(sh count.sh CHANGES.md)\" -ge 1 ] || { echo 'count.sh does not count'; exit 1; }\n",
+    )?;
     note("- count.sh counts visitors")?;
     say("I take my time, and somebody else lands first.");
     let deadline = Instant::now() + LANDING_WAIT;

@@ -14,7 +14,7 @@ const END_WAIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Runs the command.
-pub(super) fn run(context: &Context<'_>, now: bool) -> Outcome {
+pub(super) fn run(context: &Context, now: bool) -> Outcome {
     let Some(client) = ask::daemon(context)? else {
         context.out.say("no daemon is running");
         return Ok(Exit::Done);
@@ -40,7 +40,9 @@ pub(super) fn end(client: &Client, now: bool) -> Result<(), Failure> {
     let deadline = Instant::now() + END_WAIT;
     while is_alive(pid) {
         if Instant::now() > deadline {
-            return Err(Failure::new(format!("the daemon (pid {pid}) has not ended")).hint("storkit down --now"));
+            return Err(
+                Failure::new(format!("the daemon (pid {pid}) has not ended")).hint("storkit down --now")
+            );
         }
         std::thread::sleep(LOOK_EVERY);
     }

@@ -8,7 +8,8 @@ use crate::sys::process;
 /// Opens `path` in `$VISUAL`, else `$EDITOR`, else `vi`, in this terminal, and waits.
 pub(super) fn open(path: &Path) -> Outcome {
     let chosen = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let editor = chosen.into_iter().find(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
+    let editor =
+        chosen.into_iter().find(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
     // By the shell, since the variable may hold arguments; the path is an argument, never text of the script.
     let status = process::command("sh")
         .args(["-c", &format!("{editor} \"$1\""), "sh"])

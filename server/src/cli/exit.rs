@@ -9,7 +9,7 @@ use crate::http::client::ClientError;
 
 /// The exit statuses of every command; docs/exit-codes.md says the same to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(super) enum Exit {
     /// It is done, or was so already.
     Done = 0,
     /// It failed or was refused.
@@ -24,7 +24,7 @@ pub enum Exit {
 
 impl Exit {
     /// The status of a refusal's code.
-    pub fn of_code(code: u8) -> Self {
+    pub(super) fn of_code(code: u8) -> Self {
         match code {
             0 => Self::Done,
             2 => Self::Usage,
@@ -44,7 +44,7 @@ impl From<Exit> for ExitCode {
 /// Why a command did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{error}")]
-pub struct Failure {
+pub(super) struct Failure {
     /// What is wrong, in a sentence.
     pub error: String,
     /// The way out.
@@ -54,33 +54,33 @@ pub struct Failure {
 }
 
 /// What the commands return: how they ended, where they say so, or why not.
-pub type Outcome = Result<Exit, Failure>;
+pub(super) type Outcome = Result<Exit, Failure>;
 
 impl Failure {
     /// A failure with exit status 1.
-    pub fn new(error: impl Into<String>) -> Self {
+    pub(super) fn new(error: impl Into<String>) -> Self {
         Self { error: error.into(), hint: None, code: Exit::Failed as u8 }
     }
 
     /// The same with a way out.
     #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
     /// The same with another exit status.
     #[must_use]
-    pub fn exit(self, exit: Exit) -> Self {
+    pub(super) fn exit(self, exit: Exit) -> Self {
         Self { code: exit as u8, ..self }
     }
 
     /// The command line is not what the command takes.
-    pub fn usage(error: impl Into<String>) -> Self {
+    pub(super) fn usage(error: impl Into<String>) -> Self {
         Self::new(error).exit(Exit::Usage)
     }
 
     /// The daemon is needed and not running.
-    pub fn no_daemon(what: &str) -> Self {
+    pub(super) fn no_daemon(what: &str) -> Self {
         Self::new(format!("{what} needs the daemon, and none is running"))
             .hint("start it with: storkit up")
             .exit(Exit::NoDaemon)
@@ -108,8 +108,9 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Refused(refusal) => refusal.into(),
             ClientError::NotRunning => Self::no_daemon("this"),
-            ClientError::Silent => Self::new(error.to_string())
-                .hint("see .storkit/run/daemon.log; storkit down --now ends it"),
+            ClientError::Silent => {
+                Self::new(error.to_string()).hint("see .storkit/run/daemon.log; storkit down --now ends it")
+            }
             ClientError::Broken(_) => Self::new(error.to_string()),
         }
     }

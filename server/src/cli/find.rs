@@ -23,7 +23,10 @@ pub(super) fn all(root: &Path) -> Vec<Found> {
         let folder = root.join(".storkit/work").join(stage.folder());
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(".md")).and_then(|stem| StoryId::new(stem).ok());
+            let id = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(".md"))
+                .and_then(|stem| StoryId::new(stem).ok());
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
             if let Some(id) = id.filter(|id| is_file && id.folded() != "readme") {
                 found.push(Found { id, stage, path: entry.path() });
@@ -97,7 +100,10 @@ mod tests {
         let login = story(root, "42").expect("found");
         assert_eq!((login.id.as_str(), login.stage), ("42_story_login", Stage::Backlog));
         assert_eq!(story(root, "42_STORY_login").expect("found"), login);
-        assert_eq!(story(root, "7").expect_err("ambiguous").error, "7 is the number of several stories: 7_a, 7_b");
+        assert_eq!(
+            story(root, "7").expect_err("ambiguous").error,
+            "7 is the number of several stories: 7_a, 7_b"
+        );
         assert_eq!(story(root, "twice").expect_err("ambiguous").code, 1);
         let missing = story(root, "login").expect_err("missing");
         assert_eq!((missing.code, missing.hint.as_deref()), (3, Some("did you mean 42_story_login?")));

@@ -25,7 +25,7 @@ struct ChangeView {
 }
 
 /// Runs `storkit log`.
-pub(super) fn log(context: &Context<'_>, story: Option<&str>) -> Outcome {
+pub(super) fn log(context: &Context, story: Option<&str>) -> Outcome {
     let root = &context.project()?.root;
     let id = story.map(|story| named(root, story)).transpose()?;
     let changes = open(root)?.log(id.as_ref(), CHANGES_MAX).map_err(git)?;
@@ -50,7 +50,7 @@ pub(super) fn log(context: &Context<'_>, story: Option<&str>) -> Outcome {
 }
 
 /// Runs `storkit undo`.
-pub(super) fn undo(context: &Context<'_>, story: Option<&str>) -> Outcome {
+pub(super) fn undo(context: &Context, story: Option<&str>) -> Outcome {
     let root = &context.project()?.root;
     let id = story.map(|story| named(root, story)).transpose()?;
     let board = offline::open_board(root)?;
@@ -63,11 +63,15 @@ pub(super) fn undo(context: &Context<'_>, story: Option<&str>) -> Outcome {
 }
 
 /// Runs `storkit restore`.
-pub(super) fn restore(context: &Context<'_>, story: &str, at: Option<&str>) -> Outcome {
+pub(super) fn restore(context: &Context, story: &str, at: Option<&str>) -> Outcome {
     let root = &context.project()?.root;
     let id = named(root, story)?;
     let at: Option<Timestamp> = at
-        .map(|at| at.parse().map_err(|_| Failure::usage(format!("{} is no moment such as 2026-11-21T10:00:00Z", clean(at)))))
+        .map(|at| {
+            at.parse().map_err(|_| {
+                Failure::usage(format!("{} is no moment such as 2026-11-21T10:00:00Z", clean(at)))
+            })
+        })
         .transpose()?;
     let board = offline::open_board(root)?;
     let mut past = open(root)?;
@@ -76,7 +80,9 @@ pub(super) fn restore(context: &Context<'_>, story: &str, at: Option<&str>) -> O
     let message = match restored {
         Restored::Created(stage) => format!("{id} is in {stage} again"),
         Restored::Moved { from, to, rewritten: false } => format!("{id}: {from} → {to} again"),
-        Restored::Moved { from, to, rewritten: true } => format!("{id}: {from} → {to} again, with its old text"),
+        Restored::Moved { from, to, rewritten: true } => {
+            format!("{id}: {from} → {to} again, with its old text")
+        }
         Restored::Rewritten(stage) => format!("{id} in {stage} has its old text"),
         Restored::Unchanged(stage) => format!("{id} in {stage} is as it was"),
         Restored::Unknown => {
@@ -101,7 +107,7 @@ pub(super) fn highest(layout: &Layout) -> u64 {
     Past::open(layout, None).map_or(0, |past| past.highest())
 }
 
-fn told(context: &Context<'_>, id: &StoryId, message: String) -> Outcome {
+fn told(context: &Context, id: &StoryId, message: String) -> Outcome {
     if context.out.json {
         context.out.json(&Done { id: Some(id.to_string()), message })?;
     } else {

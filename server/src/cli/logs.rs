@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anstream::adapter::StripStr;
 use serde_json::Value;
 use storkit_core::ids::StoryId;
 
@@ -15,6 +14,7 @@ use super::out::Out;
 use super::style::{self, paint};
 use super::text::{clean, clean_lines};
 use super::{Context, ask, find};
+use crate::agents;
 use crate::ledger::{RunRow, runs_of_logs};
 
 /// How often a log that is followed is looked at.
@@ -25,7 +25,7 @@ const REST_MAX: Duration = Duration::from_secs(2);
 const LINE_LEN_MAX: u64 = 4 * 1024 * 1024;
 
 /// Runs the command.
-pub(super) fn run(context: &Context<'_>, args: &LogsArgs) -> Outcome {
+pub(super) fn run(context: &Context, args: &LogsArgs) -> Outcome {
     let project = context.project()?;
     let id = story_of_logs(&project.root, &args.story)?;
     let folder = project.logs_dir().join(id.as_str());
@@ -49,7 +49,8 @@ fn story_of_logs(root: &Path, name: &str) -> Result<StoryId, Failure> {
     match find::story(root, name) {
         Ok(found) => Ok(found.id),
         Err(failure) => {
-            let id = StoryId::new(name).ok().filter(|id| root.join(".storkit/logs").join(id.as_str()).is_dir());
+            let id =
+                StoryId::new(name).ok().filter(|id| root.join(".storkit/logs").join(id.as_str()).is_dir());
             id.ok_or(failure)
         }
     }
@@ -96,7 +97,7 @@ fn show_gate(out: Out, folder: &Path, run: &RunRow, gate: &str, raw: bool) -> Ou
     Ok(Exit::Done)
 }
 
-fn show_run(context: &Context<'_>, path: &Path, args: &LogsArgs) -> Outcome {
+fn show_run(context: &Context, path: &Path, args: &LogsArgs) -> Outcome {
     let mut log = BufReader::new(File::open(path).map_err(io("read", path))?);
     let mut plain = Plain::new(args.raw);
     let mut changed = Instant::now();
@@ -139,20 +140,21 @@ fn is_end(line: &str) -> bool {
 /// Output as text, without what a terminal would obey; sequences may be split over entries.
 struct Plain {
     raw: bool,
-    strip: StripStr,
+    strip: agents::text::Plain,
     at_line_start: bool,
 }
 
 impl Plain {
     fn new(raw: bool) -> Self {
-        Self { raw, strip: StripStr::new(), at_line_start: true }
+        Self { raw, strip: agents::text::Plain::default(), at_line_start: true }
     }
 
     fn next(&mut self, text: &str) -> String {
         let shown = if self.raw {
             text.to_owned()
         } else {
-            let stripped: String = self.strip.strip_next(text).collect();
+            let mut stripped = String::new();
+            self.strip.feed(text, &mut stripped);
             clean_lines(&stripped)
         };
         if let Some(last) = shown.chars().next_back() {
@@ -167,7 +169,13 @@ impl Plain {
         let text = |key: &str| entry[key].as_str().unwrap_or_default();
         let note = match text("ev") {
             "out" => return self.next(text("text")),
-            "start" => format!("run {} of {} by {}, attempt {}", entry["number"], clean(text("story")), clean(text("agent")), entry["attempt"]),
+            "start" => format!(
+                "run {} of {} by {}, attempt {}",
+                entry["number"],
+                clean(text("story")),
+                clean(text("agent")),
+                entry["attempt"]
+            ),
             "end" => {
                 let status = match (entry["exit"].as_i64(), entry["signal"].as_i64()) {
                     (Some(exit), _) => format!(" (exit {exit})"),
@@ -178,7 +186,8 @@ impl Plain {
             }
             "" => return String::new(),
             other => {
-                let words = [text("text"), text("id")].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+                let words =
+                    [text("text"), text("id")].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
                 format!("{}: {}", clean(other), clean(words))
             }
         };
@@ -197,7 +206,7 @@ mod tests {
         let mut plain = Plain::new(false);
         assert_eq!(plain.next("a\u{1b}[3"), "a");
         assert_eq!(plain.next("1mred\u{1b}[0m\u{1b}]0;title\u{7}b\r\n"), "redb\n");
-        assert_eq!(plain.next("\u{9b}31m\u{8}x"), "\\u{9b}31m\\u{8}x");
+        assert_eq!(plain.next("\u{9b}31m\u{8}x\u{202e}"), "x\\u{202e}");
         assert_eq!(Plain::new(true).next("\u{1b}[31m"), "\u{1b}[31m");
     }
 
@@ -213,7 +222,10 @@ mod tests {
         ];
         let shown: String = lines.iter().map(|line| plain.entry(line)).collect();
         let shown = anstream::adapter::strip_str(&shown).to_string();
-        assert_eq!(shown, "— run 3 of 1_a by coder-1, attempt 2\nworking\n— question: red or blue?\n— ended: done (exit 0)\n");
+        assert_eq!(
+            shown,
+            "— run 3 of 1_a by coder-1, attempt 2\nworking\n— question: red or blue?\n— ended: done (exit 0)\n"
+        );
         assert!(is_end(lines[4]) && !is_end(lines[1]));
     }
 

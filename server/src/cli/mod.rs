@@ -1,1 +1,163 @@
-//! x
+//! The command line: parses what was typed, asks the daemon or the files, and shows what comes back.
+//!
+//! A face: it decides nothing about stories. Only this module prints.
+
+mod agents;
+mod args;
+mod ask;
+mod config;
+mod demo;
+mod demo_agent;
+mod diff;
+mod doctor;
+mod down;
+mod editor;
+mod exit;
+mod find;
+mod history;
+mod init;
+mod lint;
+mod live;
+mod logs;
+mod manual;
+mod offline;
+mod out;
+mod path;
+mod project;
+mod prune;
+mod show;
+mod status;
+mod stories;
+mod style;
+mod text;
+mod trust;
+mod up;
+mod why;
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use storkit_core::request::Request;
+
+use args::{Cli, Command};
+use exit::{Failure, Outcome};
+use out::Out;
+use project::Project;
+
+use exit::Exit;
+
+/// What every command has at hand.
+struct Context {
+    out: Out,
+    start: PathBuf,
+    project: OnceCell<Project>,
+}
+
+impl Context {
+    /// The project of the folder that the command was started in, looked for once.
+    fn project(&self) -> Result<&Project, Failure> {
+        if let Some(project) = self.project.get() {
+            return Ok(project);
+        }
+        let project = Project::find(&self.start)?;
+        Ok(self.project.get_or_init(|| project))
+    }
+}
+
+/// The whole program, but for its inner modes.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error).into(),
+    };
+    let global = &cli.global;
+    let out = Out::new(global.json, global.quiet, global.color);
+    log_to_stderr(global.verbose);
+    let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let context = Context { out, start, project: OnceCell::new() };
+    match run(&context, cli.command.unwrap_or(Command::Status { all: false })) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            out.fail(&failure);
+            Exit::of_code(failure.code).into()
+        }
+    }
+}
+
+/// Says what is wrong with the command line; with `--json` in it, as JSON. Help and version are no errors.
+fn not_understood(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        // A reader who has gone away has read enough.
+        let _ = error.print();
+        return Exit::Done;
+    }
+    if std::env::args_os().any(|arg| arg == "--json") {
+        let rendered = error.to_string();
+        let first = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Out::new(true, false, args::Color::Never).fail(&Failure::usage(first).hint("storkit --help"));
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
+}
+
+/// Sends what the program says of itself to standard error; `STORKIT_LOG` chooses, as `RUST_LOG` does elsewhere.
+fn log_to_stderr(verbose: u8) {
+    let default = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
+    let filter = tracing_subscriber::EnvFilter::try_from_env("STORKIT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("storkit={default}")));
+    // Fails only where a subscriber is set already, as in a test.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .try_init();
+}
+
+fn run(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Init(args) => init::run(context, &args),
+        Command::Up(args) => up::run(context, &args),
+        Command::Down { now } => down::run(context, now),
+        Command::Demo { keep } => demo::run(context, keep.as_deref()),
+        Command::DemoAgent => demo_agent::run(),
+        Command::Status { all } => status::run(context, all),
+        Command::Show(args) => show::run(context, &args.story),
+        Command::Why(args) => why::run(context, &args.story),
+        Command::Log { story } => history::log(context, story.as_deref()),
+        Command::Agents => agents::run(context),
+        Command::New(args) => stories::new(context, &args),
+        Command::Edit(args) => stories::edit(context, &args.story),
+        Command::Rm(args) => stories::rm(context, &args.story),
+        Command::Logs(args) => logs::run(context, &args),
+        Command::Diff { story, stat } => diff::run(context, &story, stat),
+        Command::Undo { story } => history::undo(context, story.as_deref()),
+        Command::Restore { story, at } => history::restore(context, &story, at.as_deref()),
+        Command::Prune(args) => prune::run(context, &args),
+        Command::Doctor => doctor::run(context),
+        Command::Lint { files } => lint::run(context, &files),
+        Command::Config { what } => config::run(context, what),
+        Command::Completions { shell } => manual::completions(context, shell),
+        Command::Man => manual::man(context),
+        Command::Start { story, agent } => stories::start(context, Request::Start { story, agent }),
+        Command::Retry(args) => {
+            stories::needs_daemon(context, "retry", &Request::Retry { story: args.story })
+        }
+        Command::Pause { why } => stories::needs_daemon(context, "pause", &Request::Pause { why }),
+        Command::Resume { agent } => stories::needs_daemon(context, "resume", &Request::Resume { agent }),
+        Command::Move { story, stage } => stories::change(context, Request::Move { story, to: stage }),
+        Command::Hold { story, why } => stories::change(context, Request::Hold { story, why }),
+        Command::Unhold(args) => stories::change(context, Request::Unhold { story: args.story }),
+        Command::Unblock(args) => stories::change(context, Request::Unblock { story: args.story }),
+        Command::Stop(args) => stories::change(context, Request::Stop { story: args.story }),
+        Command::Approve(args) => stories::change(context, Request::Approve { story: args.story }),
+        Command::Reject { story, message } => {
+            stories::change(context, Request::Reject { story, text: message })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,27 +16,25 @@ const COLUMNS_PIPE: usize = 120;
 
 /// The two streams, and how they are to be used.
 #[derive(Debug, Clone, Copy)]
-pub struct Out {
+pub(super) struct Out {
     /// Data is JSON, and so are errors.
     pub json: bool,
     quiet: bool,
-    /// More talk; how much more.
-    pub verbose: u8,
 }
 
 impl Out {
     /// Streams as the options say. Colours are settled here for the whole process.
-    pub fn new(json: bool, quiet: bool, verbose: u8, color: Color) -> Self {
+    pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
         match color {
             Color::Auto => {}
             Color::Always => ColorChoice::Always.write_global(),
             Color::Never => ColorChoice::Never.write_global(),
         }
-        Self { json, quiet, verbose }
+        Self { json, quiet }
     }
 
     /// Writes data. A reader who has gone away ends the command without a word.
-    pub fn data(self, text: &str) -> Result<(), Failure> {
+    pub(super) fn data(self, text: &str) -> Result<(), Failure> {
         let mut stdout = anstream::stdout().lock();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         written.map_err(|error| match error.kind() {
@@ -46,7 +44,7 @@ impl Out {
     }
 
     /// Writes data as JSON, on lines of its own.
-    pub fn json(self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(super) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
         let mut text = serde_json::to_string_pretty(value)
             .map_err(|error| Failure::new(format!("cannot write JSON: {error}")))?;
         text.push('\n');
@@ -54,7 +52,7 @@ impl Out {
     }
 
     /// Says something that a person may want to know, in one line. Others' words in it must be clean.
-    pub fn say(self, line: &str) {
+    pub(super) fn say(self, line: &str) {
         if !self.quiet {
             // Nobody listens: then nothing needs to be said.
             let _ = writeln!(anstream::stderr().lock(), "{line}");
@@ -62,7 +60,7 @@ impl Out {
     }
 
     /// Says why a command failed, in the shape that was asked for.
-    pub fn fail(self, failure: &Failure) {
+    pub(super) fn fail(self, failure: &Failure) {
         if failure.is_silent() {
             return;
         }
@@ -81,16 +79,19 @@ impl Out {
     }
 
     /// Columns of standard output.
-    pub fn columns(self) -> usize {
+    pub(super) fn columns(self) -> usize {
         if !std::io::stdout().is_terminal() {
             return std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(COLUMNS_PIPE);
         }
         let size = rustix::termios::tcgetwinsize(std::io::stdout());
-        size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(COLUMNS_DEFAULT)
+        size.ok()
+            .map(|size| usize::from(size.ws_col))
+            .filter(|columns| *columns > 0)
+            .unwrap_or(COLUMNS_DEFAULT)
     }
 
     /// Whether talk goes to a person's terminal.
-    pub fn is_terminal(self) -> bool {
+    pub(super) fn is_terminal(self) -> bool {
         std::io::stderr().is_terminal()
     }
 }

@@ -8,14 +8,14 @@ use super::exit::Failure;
 
 /// A project that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Project {
+pub(super) struct Project {
     /// The main checkout's folder, absolute.
     pub root: PathBuf,
 }
 
 impl Project {
     /// Finds the project of the folder `start`.
-    pub fn find(start: &Path) -> Result<Self, Failure> {
+    pub(super) fn find(start: &Path) -> Result<Self, Failure> {
         let start = start.canonicalize().map_err(super::exit::io("find", start))?;
         for folder in start.ancestors() {
             if let Some(owner) = owner_of_worktree(folder).filter(|owner| has_config(owner)) {
@@ -30,18 +30,13 @@ impl Project {
     }
 
     /// `.storkit/run/`.
-    pub fn run_dir(&self) -> PathBuf {
+    pub(super) fn run_dir(&self) -> PathBuf {
         self.root.join(".storkit/run")
     }
 
     /// `.storkit/logs/`.
-    pub fn logs_dir(&self) -> PathBuf {
+    pub(super) fn logs_dir(&self) -> PathBuf {
         self.root.join(".storkit/logs")
-    }
-
-    /// `.storkit/project.toml`.
-    pub fn config(&self) -> PathBuf {
-        self.root.join(CONFIG)
     }
 }
 
@@ -81,7 +76,11 @@ fn configured_dir(owner: &Path) -> Option<PathBuf> {
     let table: toml::Table = text.parse().ok()?;
     let dir = table.get("worktrees")?.get("dir")?.as_str()?;
     let dir = owner.join(dir);
-    if dir.components().any(|part| part == Component::ParentDir) { dir.canonicalize().ok() } else { Some(dir) }
+    if dir.components().any(|part| part == Component::ParentDir) {
+        dir.canonicalize().ok()
+    } else {
+        Some(dir)
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +102,8 @@ mod tests {
         let tree = root.join(worktree);
         write(&tree.join(CONFIG), config);
         fs::create_dir_all(tree.join("src/deep")).expect("folders");
-        fs::write(tree.join(".git"), format!("gitdir: {}\n", root.join(".git/worktrees/w").display())).expect("written");
+        fs::write(tree.join(".git"), format!("gitdir: {}\n", root.join(".git/worktrees/w").display()))
+            .expect("written");
         (temp, root, tree)
     }
 

@@ -20,12 +20,13 @@ struct Shown {
 }
 
 /// Runs the command.
-pub(super) fn run(context: &Context<'_>, story: &str) -> Outcome {
+pub(super) fn run(context: &Context, story: &str) -> Outcome {
     let project = context.project()?;
     let found = find::story(&project.root, story)?;
     let status = ask::status(context, true)?;
     let view = status.stories.into_iter().find(|view| view.id == found.id.as_str());
-    let view = view.ok_or_else(|| Failure::new(format!("{} has just been moved by somebody else", found.id)))?;
+    let view =
+        view.ok_or_else(|| Failure::new(format!("{} has just been moved by somebody else", found.id)))?;
     let runs = match Reader::open(&project.run_dir()) {
         Ok(reader) => reader.runs(Some(&found.id)),
         Err(_) => runs_of_logs(&project.logs_dir(), Some(&found.id)),
@@ -70,7 +71,11 @@ fn render(shown: &Shown, columns: usize) -> String {
     }
     if !shown.runs.is_empty() {
         out.push('\n');
-        out.push_str(&agents::plain_table(["run", "agent", "attempt", "took", "ended", "summary"], shown.runs.iter().map(row), columns));
+        out.push_str(&agents::plain_table(
+            ["run", "agent", "attempt", "took", "ended", "summary"],
+            shown.runs.iter().map(row),
+            columns,
+        ));
     }
     let _ = writeln!(out, "\n{}", clean_lines(shown.text.trim_end()));
     out

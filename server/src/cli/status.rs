@@ -25,7 +25,7 @@ const NO_AGENT_BELOW: usize = 48;
 const DONE_MAX: usize = 8;
 
 /// Runs the command.
-pub(super) fn run(context: &Context<'_>, all: bool) -> Outcome {
+pub(super) fn run(context: &Context, all: bool) -> Outcome {
     let status = ask::status(context, all)?;
     if context.out.json {
         context.out.json(&status)?;
@@ -51,7 +51,8 @@ pub(super) fn render(status: &Status, columns: usize, now: Timestamp) -> String 
             grid.story(&mut out, story, now);
         }
         if hidden > 0 {
-            let _ = writeln!(out, "{}", paint(style::FAINT, &cut(&format!("  … and {hidden} more"), columns)));
+            let _ =
+                writeln!(out, "{}", paint(style::FAINT, &cut(&format!("  … and {hidden} more"), columns)));
         }
     }
     if status.stories.is_empty() {
@@ -92,7 +93,9 @@ struct Grid {
 impl Grid {
     fn of(status: &Status, columns: usize) -> Self {
         let widest = |texts: &mut dyn Iterator<Item = usize>, most: usize| texts.max().unwrap_or(0).min(most);
-        let mut id = widest(&mut status.stories.iter().map(|story| width(&story.id)), ID_COLUMNS_MAX);
+        // Ids get a third where there are titles too, and all that is left where there are none.
+        let most = if columns < NO_TITLE_BELOW { ID_COLUMNS_MAX } else { ID_COLUMNS_MAX.min(columns / 3) };
+        let mut id = widest(&mut status.stories.iter().map(|story| width(&story.id)), most);
         let agents = status.stories.iter().filter_map(|story| story.agent.as_ref());
         let mut agent = widest(&mut agents.map(|agent| width(agent)), AGENT_COLUMNS_MAX);
         let mut age = AGE_COLUMNS;
@@ -114,7 +117,9 @@ impl Grid {
         if self.title > 0 {
             let _ = write!(line, "  {}", fit(&clean(&story.name), self.title));
         }
-        let _ = write!(line, "  {}", paint(color, &fit(story.state.name(), STATE_COLUMNS)));
+        let is_last = self.agent == 0 && self.age == 0;
+        let state = if is_last { story.state.name().to_owned() } else { fit(story.state.name(), STATE_COLUMNS) };
+        let _ = write!(line, "  {}", paint(color, &state));
         if self.agent > 0 {
             let _ = write!(line, "  {}", fit(&clean(story.agent.as_deref().unwrap_or_default()), self.agent));
         }
@@ -123,7 +128,8 @@ impl Grid {
             let _ = write!(line, "  {}", paint(style::FAINT, &cut(&age, self.age)));
         }
         let _ = writeln!(out, "  {} {}", paint(color, style::sign(story.state)), line.trim_end());
-        let attempt = (story.attempt > 1 && is_at_work(story.state)).then(|| format!("attempt {}", story.attempt));
+        let attempt =
+            (story.attempt > 1 && is_at_work(story.state)).then(|| format!("attempt {}", story.attempt));
         let reason = story.reason.as_deref().map(clean);
         let below: Vec<String> = attempt.into_iter().chain(reason).collect();
         if !below.is_empty() {
@@ -167,7 +173,9 @@ fn problems(out: &mut String, problems: &[ProblemView], columns: usize) {
 fn hints(out: &mut String, status: &Status, columns: usize) {
     let first = |state: State| status.stories.iter().find(|story| story.state == state);
     let mut hints = Vec::new();
-    if status.daemon.is_none() && status.stories.iter().any(|story| matches!(&*story.stage, "current" | "qa" | "merge")) {
+    if status.daemon.is_none()
+        && status.stories.iter().any(|story| matches!(&*story.stage, "current" | "qa" | "merge"))
+    {
         hints.push("storkit up starts the daemon".to_owned());
     }
     if status.paused.is_some() {
@@ -177,7 +185,8 @@ fn hints(out: &mut String, status: &Status, columns: usize) {
         hints.push(format!("storkit why {} says what keeps it", short(story)));
     }
     if let Some(story) = first(State::Review) {
-        hints.push(format!("storkit diff {0}, then storkit approve {0} or reject {0} -m \"…\"", short(story)));
+        hints
+            .push(format!("storkit diff {0}, then storkit approve {0} or reject {0} -m \"…\"", short(story)));
     }
     hints.extend(status.agents.iter().filter_map(unavailable));
     if status.stories.is_empty() {
@@ -193,26 +202,13 @@ fn hints(out: &mut String, status: &Status, columns: usize) {
 
 fn unavailable(agent: &AgentView) -> Option<String> {
     let reason = agent.reason.as_deref().map(clean).unwrap_or_default();
-    (agent.state == "drained").then(|| format!("{} is drained ({reason}): storkit resume {0}", clean(&agent.name)))
+    (agent.state == "drained")
+        .then(|| format!("{} is drained ({reason}): storkit resume {0}", clean(&agent.name)))
 }
 
 fn short(story: &StoryView) -> String {
     story.number.map_or_else(|| story.id.clone(), |number| number.to_string())
 }
 
-/// `4 stories: 1 running, 3 done`: the board in one line.
-pub(super) fn summary(status: &Status) -> String {
-    let mut states: Vec<(State, usize)> = Vec::new();
-    for story in &status.stories {
-        match states.iter_mut().find(|(state, _)| *state == story.state) {
-            Some((_, n)) => *n += 1,
-            None => states.push((story.state, 1)),
-        }
-    }
-    let states: Vec<String> = states.iter().map(|(state, n)| format!("{n} {}", state.name())).collect();
-    let stories = match status.stories.len() {
-        1 => "1 story".to_owned(),
-        n => format!("{n} stories"),
-    };
-    format!("{stories}: {}", states.join(", "))
-}
+#[cfg(test)]
+mod tests;

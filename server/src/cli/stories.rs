@@ -18,21 +18,21 @@ const BODY_LEN_MAX: u64 = 1024 * 1024;
 const NO_DAEMON: &str = "no daemon runs: storkit up";
 
 /// Asks for a change that is as good without a daemon: a move, a key in the file.
-pub(super) fn change(context: &Context<'_>, request: Request) -> Outcome {
+pub(super) fn change(context: &Context, request: Request) -> Outcome {
     ask::act(context, &request, || by_files(context, request.clone(), None))
 }
 
 /// Asks for a start. Without a daemon the file is made ready, and that none runs is said.
-pub(super) fn start(context: &Context<'_>, request: Request) -> Outcome {
+pub(super) fn start(context: &Context, request: Request) -> Outcome {
     ask::act(context, &request, || by_files(context, request.clone(), Some(NO_DAEMON)))
 }
 
 /// Asks for what only a daemon can do.
-pub(super) fn needs_daemon(context: &Context<'_>, what: &str, request: &Request) -> Outcome {
+pub(super) fn needs_daemon(context: &Context, what: &str, request: &Request) -> Outcome {
     ask::act(context, request, || Err(Failure::no_daemon(what)))
 }
 
-fn by_files(context: &Context<'_>, request: Request, note: Option<&str>) -> Result<Done, Failure> {
+fn by_files(context: &Context, request: Request, note: Option<&str>) -> Result<Done, Failure> {
     match offline::Offline::look(&context.project()?.root)?.ask(request)? {
         Reply::Done { id, message } => {
             let message = note.map_or_else(|| message.clone(), |note| format!("{message}; {note}"));
@@ -43,7 +43,7 @@ fn by_files(context: &Context<'_>, request: Request, note: Option<&str>) -> Resu
 }
 
 /// Runs `storkit new`.
-pub(super) fn new(context: &Context<'_>, args: &NewArgs) -> Outcome {
+pub(super) fn new(context: &Context, args: &NewArgs) -> Outcome {
     let body = args.body.as_deref().map(body).transpose()?;
     let root = &context.project()?.root;
     let board = offline::open_board(root)?;
@@ -76,12 +76,12 @@ fn body(path: &Path) -> Result<String, Failure> {
 }
 
 /// Runs `storkit edit`.
-pub(super) fn edit(context: &Context<'_>, story: &str) -> Outcome {
+pub(super) fn edit(context: &Context, story: &str) -> Outcome {
     editor::open(&find::story(&context.project()?.root, story)?.path)
 }
 
 /// Runs `storkit rm`: the history has the file first.
-pub(super) fn rm(context: &Context<'_>, story: &str) -> Outcome {
+pub(super) fn rm(context: &Context, story: &str) -> Outcome {
     let root = &context.project()?.root;
     let found = find::story(root, story)?;
     let board = offline::open_board(root)?;
@@ -91,7 +91,10 @@ pub(super) fn rm(context: &Context<'_>, story: &str) -> Outcome {
         return Err(Failure::new(format!("{} has just been moved by somebody else", found.id)));
     }
     history::record(board.layout());
-    let message = format!("{}: deleted; storkit restore {0} brings it back, storkit prune removes its branch", found.id);
+    let message = format!(
+        "{}: deleted; storkit restore {0} brings it back, storkit prune removes its branch",
+        found.id
+    );
     if context.out.json {
         context.out.json(&Done { id: Some(found.id.to_string()), message })?;
     } else {

@@ -52,11 +52,17 @@ pub(super) fn settle(out: Out, root: &Path, config: &Config, given: bool) -> Res
                 .hint("storkit up --trust, when these commands may run"));
         }
         let mut stderr = anstream::stderr().lock();
-        let _ = write!(stderr, "This clone is not trusted yet. storkit would run:\n{what}Run these commands here? [y/N] ");
+        let _ = write!(
+            stderr,
+            "This clone is not trusted yet. storkit would run:\n{what}Run these commands here? [y/N] "
+        );
         let _ = stderr.flush();
         drop(stderr);
         let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::new(format!("no answer: {error}")))?;
+        std::io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|error| Failure::new(format!("no answer: {error}")))?;
         if !matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
             return Err(Failure::new("not trusted: nothing was started"));
         }
@@ -71,16 +77,25 @@ fn would_run(config: &Config) -> String {
     let mut text = String::new();
     for agent in &config.agents {
         let command = if agent.command.is_empty() { agent.runtime.name() } else { &agent.command };
-        let words: Vec<String> = std::iter::once(command).chain(agent.args.iter().map(String::as_str)).map(clean).collect();
+        let words: Vec<String> =
+            std::iter::once(command).chain(agent.args.iter().map(String::as_str)).map(clean).collect();
         let _ = writeln!(text, "  agent {}: {}", agent.name, words.join(" "));
     }
     let trees = &config.worktrees;
-    let own = trees.setup.iter().map(|run| ("setup", run)).chain(trees.teardown.iter().map(|run| ("teardown", run)));
+    let own = trees
+        .setup
+        .iter()
+        .map(|run| ("setup", run))
+        .chain(trees.teardown.iter().map(|run| ("teardown", run)));
     for (what, run) in own {
         let _ = writeln!(text, "  {what}: {}", clean(run));
     }
     for component in &config.components {
-        let parts = component.setup.iter().map(|run| ("setup", run)).chain(component.teardown.iter().map(|run| ("teardown", run)));
+        let parts = component
+            .setup
+            .iter()
+            .map(|run| ("setup", run))
+            .chain(component.teardown.iter().map(|run| ("teardown", run)));
         for (what, run) in parts {
             let _ = writeln!(text, "  {what} of {}: {}", clean(&component.name), clean(run));
         }

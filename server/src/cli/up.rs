@@ -4,8 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::args::UpArgs;
@@ -13,7 +13,8 @@ use super::exit::{Exit, Failure, Outcome, io};
 use super::live::Live;
 use super::out::Out;
 use super::text::clean_lines;
-use super::{Context, UpOptions, config, trust};
+use super::{Context, config, trust};
+use crate::daemon::{self, UpError};
 use crate::http::client::{Client, ClientError};
 use crate::sys::process;
 
@@ -27,19 +28,21 @@ const LOG_LEN_MAX: u64 = 10_000_000;
 const LOG_TAIL: u64 = 4_000;
 
 /// Runs the command.
-pub(super) fn run(context: &Context<'_>, args: &UpArgs) -> Outcome {
+pub(super) fn run(context: &Context, args: &UpArgs) -> Outcome {
     let root = context.project()?.root.clone();
     if let Some(client) = running(&root)? {
         return Err(second(&client, &root));
     }
     let config = config::required(&root)?;
     trust::settle(context.out, &root, &config, args.trust)?;
-    let options = UpOptions { root, once: args.once, port: args.port };
-    if args.detach { detach(context.out, &options) } else { here(context, args, options) }
+    if args.port.is_some() {
+        context.out.say("--port: this version listens on its socket alone");
+    }
+    if args.detach { detach(context.out, &root, args.once) } else { here(context, args, root) }
 }
 
 /// The daemon in this process. The live view is a client like any other, on a thread of its own.
-fn here(context: &Context<'_>, args: &UpArgs, options: UpOptions) -> Outcome {
+fn here(context: &Context, args: &UpArgs, root: PathBuf) -> Outcome {
     if args.session {
         // Fails only where this process leads a group already: then it is on its own anyway.
         let _ = rustix::process::setsid();
@@ -48,47 +51,67 @@ fn here(context: &Context<'_>, args: &UpArgs, options: UpOptions) -> Outcome {
         end_with_parent();
     }
     let over = Arc::new(AtomicBool::new(false));
-    let watcher = (!args.session).then(|| watch(context.out, options.root.join(".storkit/run"), Arc::clone(&over)));
-    let ended = context.backend.run(options);
+    let (serving, served) = mpsc::channel();
+    let watcher = watch(context.out, root.join(".storkit/run"), Arc::clone(&over), served);
+    let options = daemon::Options { root, once: args.once, in_terminal: !args.session };
+    let ended = daemon::run(
+        &options,
+        Box::new(move || {
+            // Without a live view nobody waits for it.
+            let _ = serving.send(());
+        }),
+    );
     over.store(true, Ordering::Relaxed);
-    if let Some(Ok(watcher)) = watcher {
+    if let Ok(watcher) = watcher {
         // What it could not show is no reason to fail.
         let _ = watcher.join();
     }
-    ended?;
+    ended.map_err(failed)?;
     Ok(Exit::Done)
 }
 
-fn watch(out: Out, run_dir: PathBuf, over: Arc<AtomicBool>) -> std::io::Result<std::thread::JoinHandle<()>> {
+/// Shows what the daemon does, from when its socket answers until it is over.
+fn watch(
+    out: Out,
+    run_dir: PathBuf,
+    over: Arc<AtomicBool>,
+    served: mpsc::Receiver<()>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name("live".to_owned()).spawn(move || {
-        let client = loop {
-            if over.load(Ordering::Relaxed) {
-                return;
-            }
-            match Client::connect(&run_dir) {
-                Ok(client) => break client,
-                Err(_) => std::thread::sleep(ASK_EVERY),
-            }
-        };
+        if served.recv().is_err() {
+            return;
+        }
+        out.say("storkit is up; Ctrl-C ends it");
         let mut live = Live::new(out);
-        if let Err(failure) = live.watch(&client, &over, |_| false) {
+        let watched = Client::connect(&run_dir)
+            .map_err(Failure::from)
+            .and_then(|client| live.watch(&client, &over, |_| false));
+        if let Err(failure) = watched {
             tracing::debug!(%failure, "the live view ended");
         }
         live.finish();
     })
 }
 
+fn failed(error: UpError) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error {
+        UpError::Held(_) => failure.hint("storkit down ends it"),
+        UpError::NoBase => failure.hint("set base_branch in .storkit/project.toml"),
+        _ => failure,
+    }
+}
+
 /// A daemon behind the terminal: this program again, in a session of its own, with its words in run/daemon.log.
-fn detach(out: Out, options: &UpOptions) -> Outcome {
-    let run_dir = options.root.join(".storkit/run");
+fn detach(out: Out, root: &Path, once: bool) -> Outcome {
+    let run_dir = root.join(".storkit/run");
     let (log, log_path) = open_log(&run_dir)?;
     let log_from = log.metadata().map_or(0, |meta| meta.len());
     let mut args = vec!["up".to_owned(), "--trust".to_owned(), "--session".to_owned()];
-    if options.once {
+    if once {
         args.push("--once".to_owned());
     }
-    args.extend(options.port.map(|port| format!("--port={port}")));
-    let mut child = spawn_self(&options.root, &args, &log, None)?;
+    let mut child = spawn_self(root, &args, &log, None)?;
     let client = wait_for(&run_dir, &mut child).map_err(|failure| {
         let tail = log_tail(&log_path, log_from);
         let said = if tail.is_empty() { String::new() } else { format!("\n{tail}") };
@@ -117,9 +140,17 @@ fn open_log(run_dir: &Path) -> Result<(File, PathBuf), Failure> {
 
 /// Starts this program again on the project at `root`, its words going to `log`; with a `home` other than the person's,
 /// nothing of theirs is seen or touched.
-pub(super) fn spawn_self(root: &Path, args: &[String], log: &File, home: Option<&Path>) -> Result<Child, Failure> {
-    let exe = std::env::current_exe().map_err(|error| Failure::new(format!("cannot find this program: {error}")))?;
-    let copy = || log.try_clone().map(Stdio::from).map_err(|error| Failure::new(format!("cannot use the log: {error}")));
+pub(super) fn spawn_self(
+    root: &Path,
+    args: &[String],
+    log: &File,
+    home: Option<&Path>,
+) -> Result<Child, Failure> {
+    let exe = std::env::current_exe()
+        .map_err(|error| Failure::new(format!("cannot find this program: {error}")))?;
+    let copy = || {
+        log.try_clone().map(Stdio::from).map_err(|error| Failure::new(format!("cannot use the log: {error}")))
+    };
     let mut command = process::command(&exe);
     match home {
         None => command.envs(std::env::vars_os()),
@@ -142,7 +173,11 @@ pub(super) fn wait_for(run_dir: &Path, child: &mut Child) -> Result<Client, Fail
     loop {
         match Client::connect(run_dir) {
             // Another daemon's socket is no answer of this one.
-            Ok(client) if client.status(false).is_ok_and(|status| status.daemon.is_some_and(|daemon| daemon.pid == child.id())) => {
+            Ok(client)
+                if client
+                    .status(false)
+                    .is_ok_and(|status| status.daemon.is_some_and(|daemon| daemon.pid == child.id())) =>
+            {
                 return Ok(client);
             }
             Ok(_) | Err(ClientError::NotRunning) => {}
@@ -152,7 +187,8 @@ pub(super) fn wait_for(run_dir: &Path, child: &mut Child) -> Result<Client, Fail
             return Err(Failure::new(format!("the daemon ended: {status}")));
         }
         if Instant::now() > deadline {
-            return Err(Failure::new("the daemon does not answer").hint("see .storkit/run/daemon.log; storkit down ends it"));
+            return Err(Failure::new("the daemon does not answer")
+                .hint("see .storkit/run/daemon.log; storkit down ends it"));
         }
         std::thread::sleep(ASK_EVERY);
     }
@@ -184,7 +220,11 @@ fn running(root: &Path) -> Result<Option<Client>, Failure> {
 fn second(client: &Client, root: &Path) -> Failure {
     let who = client.status(false).ok().and_then(|status| status.daemon);
     let who = who.map_or_else(String::new, |daemon| {
-        let port = daemon.url.as_deref().and_then(|url| url.rsplit_once(':')).map(|(_, port)| format!(", port {port}"));
+        let port = daemon
+            .url
+            .as_deref()
+            .and_then(|url| url.rsplit_once(':'))
+            .map(|(_, port)| format!(", port {port}"));
         format!(" (pid {}{})", daemon.pid, port.unwrap_or_else(|| ", no port".to_owned()))
     });
     Failure::new(format!("a daemon runs for {} already{who}", root.display())).hint("storkit down ends it")

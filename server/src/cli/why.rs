@@ -10,7 +10,7 @@ use super::text::{clean, wrap};
 use super::{Context, ask};
 
 /// Runs the command.
-pub(super) fn run(context: &Context<'_>, story: &str) -> Outcome {
+pub(super) fn run(context: &Context, story: &str) -> Outcome {
     let why = ask::why(context, story)?;
     if context.out.json {
         context.out.json(&why)?;
@@ -32,7 +32,8 @@ fn render(why: &Why, columns: usize) -> String {
             let mark = if n == 0 { "-" } else { " " };
             let _ = writeln!(out, "{mark} {line}");
         }
-        for below in [place(condition), condition.hint.as_deref().map(|hint| format!("→ {}", clean(hint)))] {
+        for below in [place(condition), condition.hint.as_deref().map(|hint| format!("→ {}", clean(hint)))]
+        {
             for line in below.iter().flat_map(|text| wrap(text, columns.saturating_sub(2))) {
                 let _ = writeln!(out, "  {}", paint(style::FAINT, &line));
             }
@@ -101,7 +102,15 @@ mod tests {
             ],
         };
         let shown = anstream::adapter::strip_str(&render(&why, 60)).to_string();
-        insta::assert_snapshot!(shown, @r"");
+        insta::assert_snapshot!(shown, @r"
+        42_story_login is waiting.
+        - It depends on 41_story_keys, which is in current.
+          .storkit/work/2_current/42_story_login.md:3, depends_on =
+          41
+          → it starts when 41_story_keys is done
+        - No coder is free: coder-1 works on 40_bug_\u{1b}[2Jx, and
+          there is no other one in project.toml.
+        ");
         let free = Why { state: State::Running, conditions: Vec::new(), ..why };
         let shown = anstream::adapter::strip_str(&render(&free, 60)).to_string();
         assert_eq!(shown, "42_story_login is being worked on.\nNothing keeps it.\n");

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use storkit_core::request::{Refusal, Reply, Request};
 use storkit_core::snapshot::Status;
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 use super::events::EventLine;
 use super::problem::Problem;
@@ -83,11 +84,11 @@ impl Client {
             request = request.header("last-event-id", after.to_string());
         }
         let request = request.body(Full::default()).map_err(broken)?;
-        let response = self.runtime.block_on(within(send(&self.run_dir, request)))?;
+        let (response, connection) = self.runtime.block_on(within(send(&self.run_dir, request)))?;
         if response.status() != StatusCode::OK {
             return Err(ClientError::Broken(format!("it answered {}", response.status())));
         }
-        Ok(Events { client: self, body: response.into_body(), buffer: Vec::new() })
+        Ok(Events { client: self, body: response.into_body(), _connection: connection, buffer: Vec::new() })
     }
 
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Result<T, ClientError> {
@@ -98,7 +99,7 @@ impl Client {
             .body(Full::new(Bytes::from(body)))
             .map_err(broken)?;
         self.runtime.block_on(within(async {
-            let response = send(&self.run_dir, request).await?;
+            let (response, _connection) = send(&self.run_dir, request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_LEN_MAX).collect().await;
             let body = body.map_err(|error| ClientError::Broken(error.to_string()))?.to_bytes();
@@ -115,10 +116,14 @@ impl Client {
     }
 }
 
+/// The task that moves a conversation's bytes; it ends when this is dropped.
+type Connection = JoinSet<hyper::Result<()>>;
+
 /// A stream of events. It ends when the daemon does.
 pub struct Events<'a> {
     client: &'a Client,
     body: Incoming,
+    _connection: Connection,
     buffer: Vec<u8>,
 }
 
@@ -174,16 +179,16 @@ async fn within<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result
 async fn send(
     run_dir: &Path,
     request: hyper::Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, ClientError> {
+) -> Result<(Response<Incoming>, Connection), ClientError> {
     let stream = open(run_dir)?;
     stream.set_nonblocking(true).map_err(|error| ClientError::Broken(error.to_string()))?;
     let stream =
         tokio::net::UnixStream::from_std(stream).map_err(|error| ClientError::Broken(error.to_string()))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // It lives on this runtime and ends with the body or with the client.
-    tokio::spawn(connection);
-    sender.send_request(request).await.map_err(broken)
+    let mut task = JoinSet::new();
+    task.spawn(connection);
+    Ok((sender.send_request(request).await.map_err(broken)?, task))
 }
 
 fn broken(error: impl std::error::Error) -> ClientError {

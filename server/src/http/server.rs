@@ -1,6 +1,5 @@
 //! The accept loop: who may come in, how many, and how long they may take. hyper's own has no time limit for headers.
 
-use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -53,18 +52,17 @@ impl Server {
         Ok(Self { listener })
     }
 
-    /// Serves until `end` is ready; then answers on their way get half a second, and event streams end.
+    /// Serves until `end` is true, or its sender gone; then answers on their way get half a second, and event streams end.
     pub async fn serve<S: Service>(
         self,
         service: Arc<S>,
-        end: impl Future<Output = ()> + Send,
+        mut end: watch::Receiver<bool>,
     ) -> Result<(), ServerError> {
         let listener = UnixListener::from_std(self.listener).map_err(ServerError::Listen)?;
         let router = routes::router(service);
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let (ending, _) = watch::channel(false);
         let mut connections = JoinSet::new();
-        let mut end = pin!(end);
         loop {
             while connections.try_join_next().is_some() {}
             let accept = async {
@@ -72,7 +70,7 @@ impl Server {
                 (listener.accept().await, slot)
             };
             let (accepted, slot) = tokio::select! {
-                () = &mut end => break,
+                _ = end.wait_for(|end| *end) => break,
                 accepted = accept => accepted,
             };
             let Ok((stream, _)) = accepted else {

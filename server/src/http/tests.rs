@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use storkit_core::request::{Refusal, Reply, Request};
 use storkit_core::snapshot::{State, Status, StoryView, Why};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::client::{Client, ClientError};
 use super::*;
@@ -98,7 +98,7 @@ impl Service for Fake {
 /// A served fake; it ends when dropped.
 struct Served {
     fake: Arc<Fake>,
-    end: Option<oneshot::Sender<()>>,
+    end: Option<watch::Sender<bool>>,
     thread: Option<std::thread::JoinHandle<()>>,
     run_dir: PathBuf,
     _temp: tempfile::TempDir,
@@ -114,13 +114,12 @@ impl Served {
         let run_dir = temp.path().join(folder).join("run");
         let server = Server::bind(&run_dir).expect("a socket");
         let fake = Arc::new(Fake { hub: Hub::new(0), downs: Mutex::default() });
-        let (end, ended) = oneshot::channel();
+        let (end, ended) = watch::channel(false);
         let service = Arc::clone(&fake);
         let thread = std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let end = async { drop(ended.await) };
-            runtime.block_on(server.serve(service, end)).expect("served");
+            runtime.block_on(server.serve(service, ended)).expect("served");
         });
         Self { fake, end: Some(end), thread: Some(thread), run_dir, _temp: temp }
     }
