@@ -118,7 +118,8 @@ impl Grid {
             let _ = write!(line, "  {}", fit(&clean(&story.name), self.title));
         }
         let is_last = self.agent == 0 && self.age == 0;
-        let state = if is_last { story.state.name().to_owned() } else { fit(story.state.name(), STATE_COLUMNS) };
+        let state =
+            if is_last { story.state.name().to_owned() } else { fit(story.state.name(), STATE_COLUMNS) };
         let _ = write!(line, "  {}", paint(color, &state));
         if self.agent > 0 {
             let _ = write!(line, "  {}", fit(&clean(story.agent.as_deref().unwrap_or_default()), self.agent));

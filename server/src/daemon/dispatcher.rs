@@ -77,7 +77,8 @@ impl Dispatcher {
 
     fn next_wake(&self) -> Instant {
         let now = self.world.now().mono_ms;
-        let wait = self.pipeline.next_wake().map_or(SLEEP_MAX, |at| Duration::from_millis(at.saturating_sub(now)));
+        let wait =
+            self.pipeline.next_wake().map_or(SLEEP_MAX, |at| Duration::from_millis(at.saturating_sub(now)));
         Instant::now() + wait.min(SLEEP_MAX)
     }
 

@@ -85,7 +85,10 @@ fn parts(world: &World, order: &RunOrder) -> Result<PromptParts, NoPrompt> {
         landing: order.notes.iter().rev().find_map(landing),
         review_notes: doc.review_notes().unwrap_or_default().trim().to_owned(),
         // An answer given in another stage than the one that asked goes into the next prompt as well.
-        answer: order.answer.or(story.question.as_ref().map(|asked| asked.value)).and_then(|n| answer(&doc, n)),
+        answer: order
+            .answer
+            .or(story.question.as_ref().map(|asked| asked.value))
+            .and_then(|n| answer(&doc, n)),
         agent_md: agent_md(world),
         nonce: uuid::Uuid::new_v4().simple().to_string(),
         story: StoryPart::new(&story, &text),
@@ -100,12 +103,7 @@ fn story_text(world: &World, order: &RunOrder) -> Result<String, NoPrompt> {
 }
 
 fn failure(note: &Note) -> Failure {
-    Failure {
-        attempt: note.attempt,
-        at: note.at.rfc3339(),
-        what: note.what.clone(),
-        tail: note.tail.clone(),
-    }
+    Failure { attempt: note.attempt, at: note.at.rfc3339(), what: note.what.clone(), tail: note.tail.clone() }
 }
 
 fn landing(note: &Note) -> Option<LandingFailure> {
@@ -144,4 +142,3 @@ pub(super) fn keep(world: &World, path: &Path, text: &str) {
         tracing::warn!("the prompt is not kept: {error}");
     }
 }
-

@@ -33,8 +33,8 @@ use crate::ledger::Ledger;
 use crate::sys::cancel::Cancel;
 use crate::sys::fs::write_atomic;
 use crate::sys::layout::Layout;
-use crate::sys::task;
 use crate::sys::lock::{Acquired, DaemonLock, Holder};
+use crate::sys::task;
 
 /// Called once, when the daemon's socket answers.
 pub type Serving = Box<dyn FnOnce() + Send>;
@@ -92,17 +92,13 @@ async fn serve(
     let signals = Signals::listen(options.in_terminal)
         .map_err(|error| UpError::System("cannot listen to signals", error))?;
     let server = Server::bind(&world.layout.run())?;
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
     let door = Arc::new(Door(Arc::clone(world)));
-    let ended = async move {
-        // An error means that the sender is gone, which is the end as well.
-        let _ = stopped.await;
-    };
-    let served = task::spawn_future(server.serve(door, ended));
+    let served = task::spawn_future(server.serve(door, stopped));
     announce(world)?;
     serving();
     dispatcher.run(signals).await;
-    let _ = stop.send(());
+    let _ = stop.send(true);
     // Open streams end with the process.
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), served).await;
     Ok(())
@@ -118,7 +114,8 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
     let history = History::start(&layout, Some(&run_git)).map_err(board_git)?;
     let ledger = Ledger::open(&layout.run(), &layout.logs())?;
     let hub = Hub::new(ledger.last_event());
-    let exe = std::env::current_exe().map_err(|error| UpError::System("cannot find storkit's own program", error))?;
+    let exe = std::env::current_exe()
+        .map_err(|error| UpError::System("cannot find storkit's own program", error))?;
     Ok(World {
         layout,
         repo: repo.clone(),

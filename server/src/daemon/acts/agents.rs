@@ -29,7 +29,12 @@ pub(in crate::daemon) fn prepare(world: &World, order: &PrepareOrder, cancel: &C
         components: order.config.components.clone(),
     };
     let hooks = Hooks { world, story: &order.story, run: order.run, config: &order.config, cancel };
-    let end = worktrees::prepare(&ground, &wanted, &mut |folder, command| hooks.run("setup", folder, command), cancel);
+    let end = worktrees::prepare(
+        &ground,
+        &wanted,
+        &mut |folder, command| hooks.run("setup", folder, command),
+        cancel,
+    );
     Outcome::Prepare(end)
 }
 
@@ -57,7 +62,8 @@ pub(in crate::daemon) fn close(world: &World, story: &StoryId, config: &Config, 
         components: config.components.clone(),
     };
     let hooks = Hooks { world, story, run: RunId(uuid::Uuid::new_v4()), config, cancel };
-    let end = worktrees::close(&ground, &order, &mut |folder, command| hooks.run("teardown", folder, command));
+    let end =
+        worktrees::close(&ground, &order, &mut |folder, command| hooks.run("teardown", folder, command));
     empty_trash(&ground, cancel);
     Outcome::Close(end)
 }
@@ -160,7 +166,9 @@ fn no_command(order: &RunOrder) -> String {
         return format!("agent {} has no `command` in .storkit/project.toml", agent.name);
     }
     let runtime = agent.runtime.name();
-    format!("the runtime {runtime} has no adapter yet: set `command` and `args`, or use runtime = \"command\"")
+    format!(
+        "the runtime {runtime} has no adapter yet: set `command` and `args`, or use runtime = \"command\""
+    )
 }
 
 /// The variables of interface.md 4 for an agent.
@@ -186,4 +194,3 @@ fn env_order(world: &World, order: &RunOrder) -> EnvOrder {
 pub(super) fn ceiling(worktree: &str) -> String {
     Path::new(worktree).parent().map(|dir| dir.display().to_string()).unwrap_or_default()
 }
-

@@ -47,12 +47,7 @@ fn story_place(world: &World, order: &GatesOrder) -> Result<Place, GatesEnd> {
     Ok(Place { folder: pins.work_tree, ground, name, commit })
 }
 
-fn merge_place(
-    world: &World,
-    order: &GatesOrder,
-    commit: &Oid,
-    cancel: &Cancel,
-) -> Result<Place, GatesEnd> {
+fn merge_place(world: &World, order: &GatesOrder, commit: &Oid, cancel: &Cancel) -> Result<Place, GatesEnd> {
     let ground = world.ground(&order.config).map_err(|error| waits(&error))?;
     let wanted = MergeTreeOrder {
         commit: commit.clone(),

@@ -5,8 +5,8 @@ use std::path::Path;
 use storkit_core::config::Config;
 use storkit_core::ids::{RunId, StoryId};
 
-use crate::agents::env::{self, Env, EnvOrder};
 use crate::agents;
+use crate::agents::env::{self, Env, EnvOrder};
 use crate::daemon::world::World;
 use crate::gates::{self, ShellContext, ShellOrder};
 use crate::sys::cancel::Cancel;
@@ -28,7 +28,8 @@ impl Hooks<'_> {
     /// Runs one command in a folder; its output goes to `<run>.<what>.log`.
     pub(super) fn run(&self, what: &str, folder: &Path, command: &str) -> Result<(), CommandFailed> {
         let log = self.world.layout.logs_of(self.story).join(format!("{}.{what}.log", self.run));
-        let order = ShellOrder { command, folder, is_worktree: false, log: &log, timeout_ms: HOOK_TIMEOUT_MS };
+        let order =
+            ShellOrder { command, folder, is_worktree: false, log: &log, timeout_ms: HOOK_TIMEOUT_MS };
         self.within(folder, |context| gates::run_shell(&order, context))
             .map_err(|failure| CommandFailed(failure.to_string()))
     }
