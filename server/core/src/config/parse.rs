@@ -1,6 +1,6 @@
 //! From the text of project.toml to a [`Config`], or to everything that is wrong with it.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use toml::de::DeTable;
 

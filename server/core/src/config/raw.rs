@@ -96,7 +96,7 @@ impl<'d> Section<'d> {
         let at = value.span().start;
         match value.get_ref() {
             DeValue::String(text) => Some(Said { value: text.to_string(), at }),
-            other => wrong(log, at, name, "text in quotes", other, "some words"),
+            other => wrong(log, at, name, other, ("text in quotes", "some words")),
         }
     }
 
@@ -104,7 +104,7 @@ impl<'d> Section<'d> {
         let value = self.get(name)?;
         match value.get_ref() {
             DeValue::Boolean(flag) => Some(*flag),
-            other => wrong(log, value.span().start, name, "`true` or `false`", other, "true"),
+            other => wrong(log, value.span().start, name, other, ("`true` or `false`", "true")),
         }
     }
 
@@ -112,7 +112,7 @@ impl<'d> Section<'d> {
         let value = self.get(name)?;
         let at = value.span().start;
         let DeValue::Integer(number) = value.get_ref() else {
-            return wrong(log, at, name, "a whole number", value.get_ref(), "3");
+            return wrong(log, at, name, value.get_ref(), ("a whole number", "3"));
         };
         let number =
             i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).unwrap_or(i64::MAX);
@@ -137,7 +137,7 @@ impl<'d> Section<'d> {
         let usd: Option<f64> = match value.get_ref() {
             DeValue::Integer(number) if number.radix() == 10 => number.as_str().replace('_', "").parse().ok(),
             DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
-            other => return wrong(log, at, name, "a number of US dollars", other, "2.50"),
+            other => return wrong(log, at, name, other, ("a number of US dollars", "2.50")),
         };
         match usd {
             Some(usd) if usd.is_finite() && usd >= 0.0 => Some(usd),
@@ -218,9 +218,8 @@ impl<'d> Section<'d> {
                 log,
                 value.span().start,
                 name,
-                "a list of texts",
                 value.get_ref(),
-                "[\"one\", \"two\"]",
+                ("a list of texts", "[\"one\", \"two\"]"),
             );
         };
         let mut texts = Vec::new();
@@ -247,9 +246,8 @@ impl<'d> Section<'d> {
                 log,
                 value.span().start,
                 name,
-                "a table of texts",
                 value.get_ref(),
-                "{ KEY = \"value\" }",
+                ("a table of texts", "{ KEY = \"value\" }"),
             );
         };
         let mut map = BTreeMap::new();
@@ -356,14 +354,9 @@ fn check_name(name: &Spanned<DeString<'_>>, value: &DeValue<'_>, keys: &'static 
     log.error(at, format!("`{}` is no key that storkit knows.", quoted(name)), hint);
 }
 
-fn wrong<T>(
-    log: &mut Log<'_>,
-    at: usize,
-    name: &str,
-    wanted: &str,
-    is: &DeValue<'_>,
-    sample: &str,
-) -> Option<T> {
+/// Notes a value of the wrong type; `wanted` is the right one in words, and a sample of it.
+fn wrong<T>(log: &mut Log<'_>, at: usize, name: &str, is: &DeValue<'_>, wanted: (&str, &str)) -> Option<T> {
+    let (wanted, sample) = wanted;
     let sample = if wanted.starts_with("text") { format!("\"{sample}\"") } else { sample.to_owned() };
     log.error(at, format!("`{name}` must be {wanted}, and is {}.", what(is)), example(name, &sample));
     None

@@ -1,8 +1,6 @@
 //! Fills in a template, strictly: a variable that does not exist is an error with its place.
 
-use std::io;
-
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, Template, UndefinedBehavior};
 use serde::Serialize;
 
 use super::parts::{Epic, PromptParts, StoryPart};
@@ -106,9 +104,7 @@ pub fn render(template: &str, parts: &PromptParts) -> Result<String, PromptError
     let placed = known(&env, template)?;
     let compiled =
         env.template_from_named_str("prompt", template).map_err(|error| refusal(template, &error))?;
-    let mut out = Bounded(Vec::new());
-    compiled.render_captured_to(vars(parts), &mut out).map_err(|error| refusal(template, &error))?;
-    let rendered = String::from_utf8_lossy(&out.0).into_owned();
+    let rendered = bounded(&compiled, parts).map_err(|error| refusal(template, &error))?;
     let around = around(parts, |name| placed.iter().any(|placed| placed == name));
     let mut sections = around.before;
     sections.push(rendered);
@@ -276,19 +272,12 @@ fn without_comments(text: &str) -> String {
     out + rest
 }
 
-/// A buffer that takes no more than a prompt may have.
-struct Bounded(Vec<u8>);
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > PROMPT_BYTES_MAX {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Renders into a buffer that takes no more than a prompt may have: loops in loops end there.
+fn bounded(template: &Template<'_, '_>, parts: &PromptParts) -> Result<String, minijinja::Error> {
+    let mut buffer = vec![0; PROMPT_BYTES_MAX];
+    let mut rest: &mut [u8] = &mut buffer;
+    template.render_captured_to(vars(parts), &mut rest)?;
+    let written = PROMPT_BYTES_MAX - rest.len();
+    buffer.truncate(written);
+    Ok(String::from_utf8_lossy(&buffer).into_owned())
 }
