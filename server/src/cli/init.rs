@@ -73,7 +73,7 @@ fn tell(context: &Context, gate: Option<&str>, agent: Option<&config::InitAgent>
     match gate {
         Some(gate) => context.out.say(&format!("gate: {gate}")),
         None => {
-            context.out.say("no gate was found: until .storkit/project.toml has one, stories land unjudged")
+            context.out.say("no gate was found: until .storkit/project.toml has one, stories land unjudged");
         }
     }
     match agent {

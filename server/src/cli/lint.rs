@@ -70,14 +70,14 @@ fn named(files: &[PathBuf]) -> Result<Vec<Finding>, Failure> {
         let shown = path.display().to_string();
         match classify_name(stage, name) {
             NameKind::Problem(problem) => {
-                findings.push(Finding { problem: Problem { path: shown, ..problem }, source: String::new() })
+                findings.push(Finding { problem: Problem { path: shown, ..problem }, source: String::new() });
             }
             NameKind::Ignored => {
                 let problem = Problem::of_file(shown, "this is no story by its name", "stories are <id>.md");
                 findings.push(Finding { problem, source: String::new() });
             }
             NameKind::Story(_) => {
-                findings.extend(of_bytes(stage, &String::from_utf8_lossy(name), &bytes, Some(&shown)))
+                findings.extend(of_bytes(stage, &String::from_utf8_lossy(name), &bytes, Some(&shown)));
             }
         }
     }

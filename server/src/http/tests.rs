@@ -116,11 +116,12 @@ impl Served {
         let fake = Arc::new(Fake { hub: Hub::new(0), downs: Mutex::default() });
         let (end, ended) = watch::channel(false);
         let service = Arc::clone(&fake);
-        let thread = std::thread::spawn(move || {
+        let thread = crate::sys::task::spawn("test", move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(server.serve(service, ended)).expect("served");
-        });
+        })
+        .expect("a thread");
         Self { fake, end: Some(end), thread: Some(thread), run_dir, _temp: temp }
     }
 

@@ -52,7 +52,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("portable_pty", &["server/src/agents/"]),
     ("rusqlite", &["server/src/ledger/"]),
     ("rusqlite_migration", &["server/src/ledger/"]),
-    ("tokio", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
+    ("tokio", &["server/src/daemon/", "server/src/sys/task.rs", "server/src/http/", "server/src/watch/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
 ];
 

@@ -124,10 +124,11 @@ fn a_save_that_is_not_over_is_waited_for() {
     let path = project.path(Stage::Current, "1_a.md");
     project.write(Stage::Current, "1_a.md", "");
     let (begun, begin) = std::sync::mpsc::channel();
-    let writer = std::thread::spawn(move || {
+    let writer = crate::sys::task::spawn("test", move || {
         begin.recv().expect("told to begin");
         std::fs::write(path, "---\nhold: true\n---\nmore\n").expect("written");
-    });
+    })
+    .expect("a thread");
     begun.send(()).expect("it waits");
     let scan = board.scan_paths(1, &[key(Stage::Current, "1_a.md")]);
     writer.join().expect("written");
