@@ -44,8 +44,8 @@ pub enum Effect {
     },
     /// Looks at these files again.
     Rescan(Vec<FileKey>),
-    /// The landing's record of intent has served: the story's file is in done.
-    Landed(StoryId),
+    /// The landing's record of intent has served: the story's file is in done. With a remote, base is pushed there.
+    Landed(StoryId, Option<String>),
     /// Keeps a story's memory in the ledger; none forgets it.
     Remember(StoryId, Option<Box<Memory>>),
     /// Keeps in the ledger why nothing starts.

@@ -23,6 +23,9 @@ pub struct Status {
     pub stories: Vec<StoryView>,
     /// The agents, in the order of project.toml.
     pub agents: Vec<AgentView>,
+    /// The names of the gates; without any, stories land ungated.
+    #[serde(default)]
+    pub gates: Vec<String>,
     /// What is wrong with files, configuration and git.
     pub problems: Vec<ProblemView>,
 }

@@ -59,6 +59,10 @@ pub(super) fn render(status: &Status, columns: usize, now: Timestamp) -> String 
         out.push_str("\nno stories yet\n");
     }
     problems(&mut out, &status.problems, columns);
+    if status.gates.is_empty() {
+        let ungated = "no gate is configured: stories land ungated";
+        let _ = writeln!(out, "\n{}", paint(style::WARN, &cut(ungated, columns)));
+    }
     hints(&mut out, status, columns);
     out
 }

@@ -33,7 +33,9 @@ pub(super) fn carry_out(world: &Shared, effect: Effect) {
         Effect::Close(op, story, config) => {
             start(world, op, move |world, cancel| agents::close(world, &story, &config, cancel));
         }
-        Effect::Landed(story) => aside(world, move |world| landing::landed(world, &story)),
+        Effect::Landed(story, remote) => {
+            aside(world, move |world| landing::landed(world, &story, remote.as_deref()));
+        }
         Effect::Cancel { op, grace_ms } => cancel(world, op, grace_ms),
         Effect::Rescan(keys) => {
             // The scanner ends with the daemon.

@@ -6,6 +6,7 @@
 mod acts;
 mod dispatcher;
 mod executor;
+mod janitor;
 mod prompt;
 mod scanner;
 mod service;

@@ -12,7 +12,7 @@ use storkit_core::event::Event;
 use storkit_core::sighting::{FileKey, Scan};
 
 use super::world::Shared;
-use super::{UpError, settings};
+use super::{UpError, janitor, settings};
 use crate::sys::task;
 use crate::watch::{Due, Hint, Rescan, Watcher};
 
@@ -147,6 +147,7 @@ impl Work {
         let scan = if wanted.all {
             self.rescan.did_full(self.world.now().mono_ms);
             self.look_at_disk();
+            janitor::bound_logs(&self.world.layout);
             self.world.board.scan_all(begin)
         } else if wanted.files.is_empty() {
             return;

@@ -180,6 +180,7 @@ fn recover(world: &World, config: &Config) -> Result<Recovery, UpError> {
     if swept > 0 {
         tracing::warn!("{swept} processes of an earlier daemon's runs were ended");
     }
+    super::janitor::forget_runs(&world.layout);
     let recovered = landing::recover(&world.repo, &world.base_branch)?;
     let problems = recovered.notes.into_iter().map(|note| Problem::of_file(".", note, "look at it by hand"));
     let problems = problems.collect();

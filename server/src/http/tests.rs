@@ -59,6 +59,7 @@ fn board(all: bool) -> Status {
         daemon: None,
         stories,
         agents: Vec::new(),
+        gates: vec!["tests".to_owned()],
         problems: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use super::Pipeline;
 use super::SETTLE_MS;
 use super::track::{Track, Work};
 use crate::board::{Named, Placement};
-use crate::config::Role;
+use crate::config::{Role, SandboxMode};
 use crate::ids::StoryId;
 use crate::memory::Step;
 use crate::snapshot::Condition;
@@ -15,6 +15,15 @@ use crate::time::words;
 fn condition(what: &str, detail: impl Into<String>, hint: impl Into<String>) -> Condition {
     let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
     Condition { what: what.to_owned(), detail: detail.into(), hint, ..Condition::default() }
+}
+
+/// What there is to say of a story that lies in the backlog.
+pub(super) fn in_backlog(id: &StoryId) -> Condition {
+    condition(
+        "stage",
+        "it is in the backlog, where nothing is done for a story",
+        format!("`storkit start {id}`"),
+    )
 }
 
 /// A condition that a key of the story's file makes.
@@ -120,6 +129,10 @@ impl Pipeline {
             let detail =
                 format!("the story's budget is spent: ${cost:.2} of ${:.2}", limits.story_budget_usd);
             found.push(condition("budget", detail, "raise limits.story_budget_usd in .storkit/project.toml"));
+        }
+        if self.config.sandbox.mode == SandboxMode::Required {
+            let detail = "sandbox.mode is \"required\", and this version of storkit has no sandbox";
+            found.push(condition("sandbox", detail, "set sandbox.mode to \"auto\" or \"none\""));
         }
         if self.disk_free.is_some_and(|free| free < limits.disk_reserve_bytes) {
             let detail =

@@ -76,7 +76,7 @@ impl Pipeline {
             }
             let acted = self.remembered_stage(id);
             if stage.is_closed() {
-                self.out.push(crate::effect::Effect::Landed(id.clone()));
+                self.out.push(crate::effect::Effect::Landed(id.clone(), self.push_remote()));
             } else if acted.is_none_or(|acted| acted == stage) {
                 self.move_to(id, Stage::Done);
             } else {

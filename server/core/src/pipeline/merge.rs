@@ -319,11 +319,16 @@ impl Pipeline {
 
     /// Base has a story's work, but a person has moved the story meanwhile: it stays where it was put.
     pub(super) fn landed_elsewhere(&mut self, id: &StoryId, commit: &Oid) {
-        self.out.push(Effect::Landed(id.clone()));
+        self.out.push(Effect::Landed(id.clone(), self.push_remote()));
         self.sync(id);
         if self.board.stage(id).is_some_and(|stage| !stage.is_closed()) {
             self.want(id, Edit::Blocked(Some(format!("landed as {}", commit.short()))));
         }
+    }
+
+    /// The remote that base is pushed to after a landing.
+    pub(super) fn push_remote(&self) -> Option<String> {
+        Some(self.config.merge.push.clone()).filter(|remote| !remote.is_empty())
     }
 
     pub(super) fn base_name(&self) -> String {

@@ -37,7 +37,7 @@ impl Pipeline {
                 track.memory.by_person = false;
                 if to == Stage::Done {
                     track.change().rejections = 0;
-                    self.out.push(Effect::Landed(id.clone()));
+                    self.out.push(Effect::Landed(id.clone(), self.push_remote()));
                 }
                 self.tell_moved(id, from, to);
                 self.entered(id, to);

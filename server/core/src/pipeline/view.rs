@@ -51,6 +51,7 @@ impl Pipeline {
             daemon: around.daemon.clone(),
             stories,
             agents: self.config.agents.iter().map(|agent| self.agent_view(agent)).collect(),
+            gates: self.config.gates.iter().map(|gate| gate.name.clone()).collect(),
             problems: self.problems(around),
         }
     }
@@ -179,9 +180,29 @@ impl Pipeline {
             .chain(&self.config_problems)
             .chain(&self.board_problems)
             .cloned()
+            .chain(self.moved_by_git())
             .chain(of_files)
             .chain(of_stories);
         all.map(view_of).collect()
+    }
+
+    /// What `resume` would follow, while storkit is paused because git changed the board.
+    fn moved_by_git(&self) -> Vec<Problem> {
+        if !self.git_paused() {
+            return Vec::new();
+        }
+        let moved = self.tracks.iter().filter_map(|(id, track)| {
+            let from = track.memory.stage?;
+            let to = self.board.stage(id);
+            let ends = if track.work.run().is_some() { "; its run would end" } else { "" };
+            let words = to.map_or("took it away".to_owned(), |to| format!("moved it to {to}"));
+            (to != Some(from)).then(|| {
+                let path = FileKey { stage: to.unwrap_or(from), name: id.file_name().into() }.path();
+                let message = format!("git {words}; it was in {from}{ends}");
+                Problem::of_file(path, message, "`storkit resume` follows, `storkit restore` brings it back")
+            })
+        });
+        moved.collect()
     }
 
     /// Problems of stories whose files can be read: two places, names that name nothing.
@@ -205,7 +226,11 @@ impl Pipeline {
     /// `why --json`.
     pub fn why(&self, id: &StoryId) -> Option<Why> {
         let state = self.state_of(id)?;
-        Some(Why { id: id.to_string(), state, conditions: self.conditions(id) })
+        let mut conditions = self.conditions(id);
+        if conditions.is_empty() && state == State::Idle {
+            conditions.push(super::conditions::in_backlog(id));
+        }
+        Some(Why { id: id.to_string(), state, conditions })
     }
 }
 

@@ -69,6 +69,7 @@ fn board() -> Status {
             stories: Vec::new(),
             until: None,
         }],
+        gates: vec!["tests".to_owned()],
         problems: vec![ProblemView {
             path: ".storkit/work/1_backlog/no id.md".to_owned(),
             line: Some(3),

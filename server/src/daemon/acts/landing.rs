@@ -1,10 +1,11 @@
 //! Effects of landing: in memory, and then base itself.
 
-use storkit_core::effect::{AdvanceOrder, SquashOrder};
+use storkit_core::effect::{AdvanceOrder, Notice, SquashOrder, Topic};
 use storkit_core::event::Outcome;
 use storkit_core::facts::{AdvanceEnd, SquashEnd};
 use storkit_core::ids::StoryId;
 
+use super::records;
 use crate::daemon::world::World;
 use crate::git::landing::{self, Message};
 
@@ -39,9 +40,16 @@ pub(in crate::daemon) fn advance(world: &World, order: &AdvanceOrder) -> Outcome
     Outcome::Advance(end.unwrap_or_else(|error| AdvanceEnd::Failed(error.to_string())))
 }
 
-/// Drops the record of intent of a landing that is finished.
-pub(in crate::daemon) fn landed(world: &World, story: &StoryId) {
+/// Drops the record of intent of a landing that is finished, and pushes base where that is asked for.
+pub(in crate::daemon) fn landed(world: &World, story: &StoryId, remote: Option<&str>) {
     if let Err(error) = landing::finish_landing(&world.repo, story) {
         tracing::warn!(%story, "the landing's record stays until the next start: {error}");
     }
+    let Some(remote) = remote else { return };
+    let text = match landing::push(&world.repo, remote, &world.base_branch) {
+        Ok(()) => format!("{} pushed to {remote}", world.base_branch),
+        Err(error) => format!("{} is not pushed to {remote}: {error}", world.base_branch),
+    };
+    let (at, story) = (world.now().wall, Some(story.clone()));
+    records::tell(world, Notice { at, topic: Topic::Landed, story, text, gates: Vec::new() });
 }

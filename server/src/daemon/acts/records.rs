@@ -57,7 +57,8 @@ fn ended(world: &World, over: RunOver) {
     world.ledger.record(Entry::RunEnded(end));
 }
 
-fn tell(world: &World, notice: Notice) {
+/// Tells people of something, now and later.
+pub(super) fn tell(world: &World, notice: Notice) {
     let kind = serde_json::to_value(notice.topic).ok().and_then(|name| name.as_str().map(str::to_owned));
     let kind = kind.unwrap_or_default();
     let json = (!notice.gates.is_empty()).then(|| serde_json::json!({ "gates": notice.gates }));

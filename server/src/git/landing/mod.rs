@@ -6,6 +6,7 @@
 mod advance;
 mod foreign;
 mod overlap;
+mod push;
 mod record;
 mod recover;
 mod replay;
@@ -15,5 +16,6 @@ mod tests;
 
 pub use advance::{AdvanceOrder, advance, finish_landing};
 pub use overlap::overlap;
+pub use push::push;
 pub use recover::{Recovery, recover};
 pub use squash::{Message, SquashOrder, squash};
