@@ -126,16 +126,31 @@ impl Board {
         }
     }
 
+    /// The folder of all stages, reached without following a link below the root.
+    fn work_dir(&self) -> io::Result<Dir> {
+        Dir::open(self.layout.root())?.sub(".storkit")?.sub("work")
+    }
+
     /// The folder of a stage, reached without following a link below the root.
     fn stage_dir(&self, stage: Stage) -> io::Result<Dir> {
-        Dir::open(self.layout.root())?.sub(".storkit")?.sub("work")?.sub(stage.folder())
+        self.work_dir()?.sub(stage.folder())
+    }
+
+    /// The folders of all stages.
+    fn stage_dirs(&self) -> impl Iterator<Item = (Stage, io::Result<Dir>)> {
+        let work = self.work_dir();
+        Stage::ALL.into_iter().map(move |stage| match &work {
+            Ok(work) => (stage, work.sub(stage.folder())),
+            Err(error) => (stage, Err(error.kind().into())),
+        })
     }
 
     /// The stages whose folder has this story's file now.
     fn stages_of(&self, id: &StoryId) -> Vec<Stage> {
         let name = id.file_name();
-        let has = |stage: &Stage| self.stage_dir(*stage).and_then(|dir| dir.look(&name)).is_ok();
-        Stage::ALL.into_iter().filter(has).collect()
+        let dirs = self.stage_dirs();
+        let has = |(stage, dir): (Stage, io::Result<Dir>)| dir.ok()?.look(&name).is_ok().then_some(stage);
+        dirs.filter_map(has).collect()
     }
 }
 

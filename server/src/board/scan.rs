@@ -67,8 +67,8 @@ impl Board {
     pub fn scan_all(&self, begin: u64) -> Scan {
         let mut cache = lock(&self.cache);
         let mut look = Look::new(&mut cache, begin, true);
-        for stage in Stage::ALL {
-            match self.stage_dir(stage) {
+        for (stage, dir) in self.stage_dirs() {
+            match dir {
                 Ok(dir) => look.folder(stage, &dir),
                 Err(error) => look.missing(stage, &error),
             }
@@ -83,8 +83,8 @@ impl Board {
         let mut look = Look::new(&mut cache, begin, false);
         let names: BTreeSet<&Arc<str>> = keys.iter().map(|key| &key.name).collect();
         let asked: BTreeSet<&FileKey> = keys.iter().collect();
-        for stage in Stage::ALL {
-            let dir = match self.stage_dir(stage) {
+        for (stage, dir) in self.stage_dirs() {
+            let dir = match dir {
                 Ok(dir) => dir,
                 Err(error) => {
                     look.missing(stage, &error);
@@ -103,9 +103,9 @@ impl Board {
     /// Whether any stage folder got or lost a name since the last whole look; costs six `stat`s.
     pub fn folders_changed(&self) -> bool {
         let cache = lock(&self.cache);
-        Stage::ALL.into_iter().zip(&cache.folders).any(|(stage, known)| {
-            let now = self.stage_dir(stage).and_then(|dir| dir.stamp()).ok();
-            now != *known
+        self.stage_dirs().any(|(stage, dir)| {
+            let now = dir.and_then(|dir| dir.stamp()).ok();
+            now != cache.folders[stage as usize]
         })
     }
 

@@ -344,7 +344,7 @@ fn more_events_than_the_kernel_keeps_come_as_one_hint_to_look_everywhere() {
 
 /// Run by the test below, in a user namespace with few watches.
 #[test]
-#[ignore = "is a part of another test"]
+#[ignore = "not a test: a helper process of the test below"]
 fn part_with_few_watches() {
     let (dir, layout) = project();
     let watcher = Watcher::start(&layout, &dir.path().join(".git"), |_| {});

@@ -15,16 +15,10 @@ fn blocked(why: &str) -> Vec<Edit> {
 
 /// Reconciles until the file has what is asked for.
 fn settle(board: &Board, project: &Project, name: &str, want: impl Fn(&str) -> bool) {
-    let begin = Instant::now();
-    loop {
+    wait_for("the file has what it should have", || {
         board.reconcile_kept();
-        let text = project.read(Stage::Current, name);
-        if want(&text) {
-            return;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(10), "the file is {text:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+        want(&project.read(Stage::Current, name))
+    });
 }
 
 #[test]
@@ -111,8 +105,11 @@ fn a_late_save_does_not_undo_a_later_one() {
     board.edit(&id("1_a"), Stage::Current, &blocked("why"));
     editor.write_all(b"late\n").expect("written");
     // Another save, by name, after it.
-    std::thread::sleep(Duration::from_millis(20));
-    std::fs::write(&path, "latest\n").expect("written");
+    let late = editor.metadata().expect("open").modified().expect("a time");
+    wait_for("the clock of files goes on", || {
+        std::fs::write(&path, "latest\n").expect("written");
+        path.metadata().expect("there").modified().expect("a time") > late
+    });
     drop(editor);
     board.reconcile_kept();
     board.reconcile_kept();
@@ -242,7 +239,10 @@ fn editor_against_edits(how: Saves, seed: u64) {
                     std::thread::yield_now();
                 }
                 last = text;
-                std::thread::sleep(Duration::from_micros(random >> 33 & 0x1fff));
+                let (pause, begin) = (Duration::from_micros(random >> 33 & 0x1fff), Instant::now());
+                while begin.elapsed() < pause {
+                    std::thread::yield_now();
+                }
             }
             done.store(true, Ordering::Release);
             last
@@ -308,7 +308,7 @@ fn whoever_watches_the_folder_sees_the_story_come_last() {
 
 /// Run by the test below, under strace, which delays the one step that puts the new file into place.
 #[test]
-#[ignore = "is a part of another test"]
+#[ignore = "not a test: a helper process of the test below"]
 fn part_one_edit() {
     let root = std::env::var_os("STORKIT_TEST_ROOT").expect("set by the other test");
     let limits = EditLimits { quiet: Duration::ZERO, tries: Duration::from_secs(5) };

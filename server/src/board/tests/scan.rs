@@ -158,7 +158,8 @@ fn ten_thousand_stories_are_looked_at_in_a_fraction_of_reading_them() {
     // Young files are read again: wait until they are not.
     let board = project.board();
     assert_eq!(board.scan_all(0).present.len(), 10_000);
-    std::thread::sleep(Duration::from_millis(120));
+    let written = Instant::now();
+    wait_for("the files are old enough", || written.elapsed() > Duration::from_millis(120));
     board.scan_all(1);
     let begin = Instant::now();
     for stage in Stage::ALL {
