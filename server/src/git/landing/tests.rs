@@ -1,8 +1,11 @@
 //! Landings against real repositories: what lands, what waits, and what a crash leaves.
 
+use std::time::Duration;
+
 use storkit_core::config::model::Strategy;
 use storkit_core::facts::{AdvanceEnd, SquashEnd};
 use storkit_core::ids::Oid;
+use storkit_testkit::poll_until;
 
 use super::record::{Process, Record, lock_of};
 use super::{AdvanceOrder, Recovery, advance, finish_landing, recover, squash};
@@ -559,18 +562,15 @@ fn a_git_that_is_killed_while_it_moves_the_checkout_leaves_it_as_it_was() {
     world.git(&world.root, &["config", "filter.slow.smudge", &filter]);
     let end = std::thread::scope(|scope| {
         let thread = scope.spawn(|| advance(&world.repo(), &order).unwrap());
-        let begin = std::time::Instant::now();
-        let record = loop {
+        let locked = || {
             let record = Record::read(&world.repo(), &order.story);
-            if let Some(record) = record.filter(|record| record.lock.is_some() && begun.exists()) {
-                break record;
-            }
-            if begin.elapsed().as_secs() > 20 {
-                write(&gate, "");
-                panic!("git never locked the index");
-            }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            record.filter(|record| record.lock.is_some() && begun.exists())
         };
+        let record = poll_until(Duration::from_secs(20), locked);
+        if record.is_none() {
+            write(&gate, "");
+        }
+        let record = record.expect("git locked the index");
         let pid = i32::try_from(record.process.unwrap().pid).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
