@@ -27,6 +27,10 @@ pub const OUTPUT_MAX: usize = 256 << 20;
 const STDERR_KEPT: usize = 4 << 10;
 /// How often a cancellation and the time limit are looked at.
 const SLICE: Duration = Duration::from_millis(50);
+/// How often `tick` is called at least, where somebody watches.
+const WATCHED_SLICE: Duration = Duration::from_millis(2);
+/// How long a pipe may stay silent after git has ended, before what holds it is taken for something that git left behind.
+const SILENCE: Duration = Duration::from_millis(100);
 /// Longest command line in an error.
 const SHOWN_MAX: usize = 300;
 
@@ -215,11 +219,15 @@ impl Git {
 
     /// Runs it; the exit status is the caller's to read.
     pub fn run_any(self) -> Result<Output, GitError> {
-        self.run_watched(&mut |_| {})
+        self.run_by(SLICE, &mut |_| {})
     }
 
     /// Runs it, and calls `tick` with its pid often while it runs.
     pub fn run_watched(self, tick: &mut dyn FnMut(u32)) -> Result<Output, GitError> {
+        self.run_by(WATCHED_SLICE, tick)
+    }
+
+    fn run_by(self, slice: Duration, tick: &mut dyn FnMut(u32)) -> Result<Output, GitError> {
         let shown = self.shown();
         let mut command = process::command("git");
         command.current_dir(&self.cwd).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -247,7 +255,7 @@ impl Git {
                 GitError::Io { action: "start git in", path: self.cwd.clone(), source: error }
             }
         })?;
-        let limit = Limit { shown, timeout: self.timeout, cancel: self.cancel };
+        let limit = Limit { shown, slice, timeout: self.timeout, cancel: self.cancel };
         limit.collect(child, tick)
     }
 
@@ -275,6 +283,7 @@ fn input(bytes: &[u8]) -> std::io::Result<Stdio> {
 
 struct Limit {
     shown: String,
+    slice: Duration,
     timeout: Duration,
     cancel: Option<Cancel>,
 }
@@ -309,10 +318,10 @@ impl Limit {
         let mut stderr = child.stderr.take();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut buffer = vec![0; 64 << 10];
-        let mut ended = None;
+        let mut silent = begin;
         while stdout.is_some() || stderr.is_some() {
             tick(child.id());
-            let ready = wait_for(stdout.as_ref(), stderr.as_ref()).map_err(io)?;
+            let ready = wait_for(stdout.as_ref(), stderr.as_ref(), self.slice).map_err(io)?;
             if ready.0 {
                 pump(&mut stdout, &mut out, &mut buffer).map_err(io)?;
             }
@@ -325,12 +334,11 @@ impl Limit {
                 return Err(GitError::TooMuchOutput { command: self.shown.clone(), limit: OUTPUT_MAX });
             }
             self.check(begin)?;
-            if ready == (false, false) {
-                if ended.is_some() {
-                    // git has ended and what it left behind holds the pipes: all of git's own bytes are read.
-                    break;
-                }
-                ended = child.try_wait().map_err(io)?;
+            if ready != (false, false) || child.try_wait().map_err(io)?.is_none() {
+                silent = Instant::now();
+            } else if silent.elapsed() > SILENCE {
+                // git has ended and what it left behind holds the pipes: all of git's own bytes are read.
+                break;
             }
         }
         loop {
@@ -359,11 +367,12 @@ impl Limit {
 fn wait_for(
     stdout: Option<&std::process::ChildStdout>,
     stderr: Option<&std::process::ChildStderr>,
+    slice: Duration,
 ) -> std::io::Result<(bool, bool)> {
     let mut fds = Vec::with_capacity(2);
     fds.extend(stdout.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
     fds.extend(stderr.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-    let slice = Timespec::try_from(SLICE).map_err(std::io::Error::other)?;
+    let slice = Timespec::try_from(slice).map_err(std::io::Error::other)?;
     match rustix::event::poll(&mut fds, Some(&slice)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),

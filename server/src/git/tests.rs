@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use storkit_testkit::wait_for;
+
 use super::command::{Environment, Git};
 use super::testing::{World, read, write};
 use super::{GitError, Repo};
@@ -20,11 +22,7 @@ fn fake(script: &str) -> (tempfile::TempDir, Environment) {
 }
 
 fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for(Duration::from_secs(20), what, || done().then_some(()));
 }
 
 fn is_alive(pid: &str) -> bool {

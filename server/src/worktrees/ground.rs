@@ -3,7 +3,7 @@
 //! A worktree's own `.git` file decides nothing: git's record of it is found from the repository's side, and each file there
 //! that would make git read something else is compared with what storkit's git wrote.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::git::command::Pinned;
 use crate::git::{GitError, Repo};
@@ -44,8 +44,9 @@ impl Ground {
     pub fn new(repo: &Repo, dir: &str) -> Result<Self, GitError> {
         let path = repo.root().join(dir);
         std::fs::create_dir_all(&path).map_err(GitError::io("make", &path))?;
+        let meant_inside = Path::new(dir).components().all(|part| matches!(part, Component::Normal(_)));
         let dir = path.canonicalize().map_err(GitError::io("find", &path))?;
-        if !Path::new(dir.as_os_str()).starts_with(repo.root()) && path.starts_with(repo.root()) {
+        if meant_inside && !dir.starts_with(repo.root()) {
             let source =
                 std::io::Error::other(format!("a link leads out of the project to {}", dir.display()));
             return Err(GitError::Io { action: "use", path, source });

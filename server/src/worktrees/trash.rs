@@ -63,7 +63,7 @@ fn rename_to_new(from: &Path, to: &Path) -> rustix::io::Result<()> {
 
 struct Sweep<'a> {
     trash: &'a OwnedFd,
-    device: u64,
+    device: rustix::fs::Dev,
     cancel: &'a Cancel,
     moved_up: u32,
 }

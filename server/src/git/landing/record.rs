@@ -30,7 +30,7 @@ pub(super) struct Record {
 /// A process that cannot be taken for another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
-    pid: u32,
+    pub(super) pid: u32,
     start: u64,
     boot: String,
 }

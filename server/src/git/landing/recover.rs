@@ -108,7 +108,8 @@ fn settle(repo: &Repo, record: &Record, want: &Oid, other: &Oid) -> Result<Vec<S
         if index_want && disk_want {
             continue;
         }
-        if (index_want || index_other) && (disk_want || disk_other) {
+        let disk_known = disk_want || disk_other || is_torn(repo, pins, change, disk.is_some())?;
+        if (index_want || index_other) && disk_known {
             if change.old.is_none() && staged.is_none() {
                 unlink.push(&change.path);
             } else {
@@ -146,6 +147,27 @@ enum Disk {
     Is(Option<(u32, Oid)>),
     /// A folder, a socket, something that cannot be read.
     Unknown,
+}
+
+/// Whether git was in the middle of writing a file: it is gone, or holds no more than the beginning of what git knows.
+fn is_torn(repo: &Repo, pins: &Pinned, change: &Change, exists: bool) -> Result<bool, GitError> {
+    if !exists {
+        return Ok(true);
+    }
+    let file = pins.work_tree.join(OsStr::from_bytes(&change.path));
+    let is_file = std::fs::symlink_metadata(&file).is_ok_and(|found| found.is_file());
+    if !is_file {
+        return Ok(false);
+    }
+    let found = std::fs::read(&file).map_err(GitError::io("read", &file))?;
+    for (_, blob) in [&change.old, &change.new].into_iter().flatten() {
+        let path = [b"--path=", change.path.as_slice()].concat();
+        let git = repo.git_in(pins).args(["cat-file", "--filters"]).arg(OsStr::from_bytes(&path));
+        if git.arg(blob.as_str()).run()?.stdout.starts_with(&found) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether two states are the same but for the executable bit.

@@ -1,8 +1,11 @@
 //! Landings against real repositories: what lands, what waits, and what a crash leaves.
 
+use std::time::Duration;
+
 use storkit_core::config::model::Strategy;
 use storkit_core::facts::{AdvanceEnd, SquashEnd};
 use storkit_core::ids::Oid;
+use storkit_testkit::poll_until;
 
 use super::record::{Process, Record, lock_of};
 use super::{AdvanceOrder, Recovery, advance, finish_landing, recover, squash};
@@ -445,6 +448,24 @@ fn a_fast_forward_cut_short_after_the_index_is_put_back_too() {
 }
 
 #[test]
+fn files_that_git_had_removed_or_half_written_are_put_back_too() {
+    let world = World::new();
+    let (order, _) = cut_short(&world);
+    std::fs::remove_file(world.root.join("a.txt")).unwrap();
+    write(&world.root.join("new/n.txt"), "");
+    assert_eq!(recovered(&world).notes, Vec::<String>::new());
+    assert_eq!(world.git(&world.root, &["status", "--porcelain"]), "");
+    write(&world.root.join("a.txt"), "ag");
+    let again = Transaction::new().set(&refs::landing(&order.story), &order.commit);
+    again.commit(&world.repo(), "test").unwrap();
+    Record { pins: main_pins(&world), old: order.base, process: None, lock: None }
+        .write(&world.repo(), &order.story)
+        .unwrap();
+    assert_eq!(recovered(&world).notes, Vec::<String>::new());
+    assert_eq!(world.git(&world.root, &["status", "--porcelain"]), "");
+}
+
+#[test]
 fn what_is_neither_old_nor_new_is_left_and_named() {
     let world = World::new();
     cut_short(&world);
@@ -524,4 +545,42 @@ fn objects_are_read_the_same_without_libgit2() {
     let state = world.repo().head_state().unwrap();
     assert_eq!(state.branch.as_deref(), Some("refs/heads/main"));
     assert_eq!(state.commit, Some(world.rev(&world.root, "main")) as Option<Oid>);
+}
+
+#[test]
+fn a_git_that_is_killed_while_it_moves_the_checkout_leaves_it_as_it_was() {
+    let world = World::new();
+    world.commit(&world.root, ".gitattributes", "*.slow filter=slow\n");
+    let worktree = world.story("1_x", "a.txt", "agent\n");
+    world.commit(&worktree, "b/new.txt", "n\n");
+    world.commit(&worktree, "z.slow", "s\n");
+    let order = world.landing("1_x");
+    // One file of the checkout waits: others are gone or new by then, and the index is locked.
+    let (begun, gate) = (world.folder().join("begun"), world.folder().join("gate"));
+    let wait = format!("touch {}; while test ! -e {}; do sleep 0.01; done", begun.display(), gate.display());
+    let filter = format!("{wait}; cat");
+    world.git(&world.root, &["config", "filter.slow.smudge", &filter]);
+    let end = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| advance(&world.repo(), &order).unwrap());
+        let locked = || {
+            let record = Record::read(&world.repo(), &order.story);
+            record.filter(|record| record.lock.is_some() && begun.exists())
+        };
+        let record = poll_until(Duration::from_secs(20), locked);
+        if record.is_none() {
+            write(&gate, "");
+        }
+        let record = record.expect("git locked the index");
+        let pid = i32::try_from(record.process.unwrap().pid).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        write(&gate, "");
+        thread.join().unwrap()
+    });
+    assert!(matches!(&end, AdvanceEnd::Failed(why) if why.contains("signal 9")), "{end:?}");
+    assert!(!world.root.join(".git/index.lock").exists());
+    assert_eq!(world.git(&world.root, &["status", "--porcelain"]), "");
+    assert_eq!(read(&world.root.join("a.txt")), "one\ntwo\nthree\n");
+    assert_eq!(advance(&world.repo(), &order).unwrap(), AdvanceEnd::Advanced);
+    assert_eq!(read(&world.root.join("z.slow")), "s\n");
 }

@@ -263,7 +263,10 @@ fn a_cancelled_preparation_says_so() {
 fn a_worktree_folder_outside_of_the_repository_works() {
     let world = World::new();
     let elsewhere = world.folder().join("else where\u{fc}");
-    let ground = crate::worktrees::Ground::new(&world.repo(), elsewhere.to_str().unwrap()).unwrap();
+    let ground = crate::worktrees::Ground::new(&world.repo(), "../else where\u{fc}").unwrap();
+    assert_eq!(ground.dir(), elsewhere);
+    std::os::unix::fs::symlink(&elsewhere, world.root.join("link")).unwrap();
+    assert!(crate::worktrees::Ground::new(&world.repo(), "link").is_err());
     let order = prepare_order("1_x", Worktrees::default());
     let end = prepare(&ground, &order, &mut |_, _| Ok(()), &Cancel::new());
     assert!(matches!(end, PrepareEnd::Ready { .. }), "{end:?}");
