@@ -17,7 +17,9 @@ use crate::sys::task;
 use crate::watch::{Due, Hint, Rescan, Watcher};
 
 /// How often late saves of edited files are looked for, while there may be some.
-const KEPT_EVERY_MS: u64 = 1_000;
+const KEPT_EVERY_MS: u64 = 500;
+/// How often free disk space is looked at, at most.
+const DISK_EVERY_MS: u64 = 5_000;
 /// A change of free disk space that is worth an event, in bytes.
 const DISK_STEP: u64 = 16 << 20;
 
@@ -68,7 +70,9 @@ impl Scanner {
             let _ = looks.send(look_for(hint));
         });
         let world = Arc::clone(world);
-        let work = move || Work { rescan: Rescan::new(0), disk: None, watcher, world }.run(&orders);
+        let work = move || {
+            Work { rescan: Rescan::new(0), disk: None, disk_at: 0, kept_at: 0, watcher, world }.run(&orders)
+        };
         let thread =
             task::spawn("scanner", work).map_err(|error| UpError::System("cannot start a thread", error))?;
         Ok(Self { thread })
@@ -94,6 +98,8 @@ struct Work {
     watcher: Watcher,
     rescan: Rescan,
     disk: Option<u64>,
+    disk_at: u64,
+    kept_at: u64,
 }
 
 impl Work {
@@ -102,7 +108,7 @@ impl Work {
             let mut wanted = Wanted::default();
             match orders.recv_timeout(self.patience()) {
                 Ok(look) => wanted.add(look),
-                Err(RecvTimeoutError::Timeout) => self.unasked(&mut wanted),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             for look in orders.try_iter() {
@@ -111,6 +117,7 @@ impl Work {
             if wanted.stop {
                 return;
             }
+            self.unasked(&mut wanted);
             self.look(wanted);
         }
     }
@@ -130,13 +137,19 @@ impl Work {
 
     fn unasked(&mut self, wanted: &mut Wanted) {
         let now = self.world.now().mono_ms;
-        wanted.files.extend(self.world.board.reconcile_kept());
+        if self.world.board.has_kept() && now >= self.kept_at + KEPT_EVERY_MS {
+            self.kept_at = now;
+            wanted.files.extend(self.world.board.reconcile_kept());
+        }
         match self.rescan.due(now, self.degraded()) {
             Due::Nothing => {}
             Due::Folders => wanted.all |= self.world.board.folders_changed(),
             Due::Full => wanted.all = true,
         }
-        self.look_at_disk();
+        if now >= self.disk_at + DISK_EVERY_MS {
+            self.disk_at = now;
+            self.look_at_disk();
+        }
     }
 
     fn look(&mut self, wanted: Wanted) {
