@@ -7,7 +7,6 @@ use std::path::Path;
 
 use serde::Serialize;
 use storkit_core::config::{Agent, Config, Gate, Runtime, SandboxMode};
-use storkit_core::duration::format_bytes;
 use storkit_core::stage::Stage;
 
 use super::exit::{Exit, Outcome};
@@ -296,12 +295,17 @@ fn inotify(checks: &mut Vec<Check>) {
 fn disk(root: &Path, reserve: u64, checks: &mut Vec<Check>) {
     let Ok(stat) = rustix::fs::statvfs(root) else { return };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let detail = format!("{} free, {} are kept in reserve", format_bytes(free), format_bytes(reserve));
+    let detail = format!("{} free, {} are kept in reserve", gigabytes(free), gigabytes(reserve));
     checks.push(if free < reserve {
         bad("disk", format!("{detail}: nothing starts"), "free some space, or lower limits.disk_reserve")
     } else {
         good("disk", detail)
     });
+}
+
+/// `25.3 GB`: near enough for a person.
+fn gigabytes(bytes: u64) -> String {
+    format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000)
 }
 
 fn permissions(run_dir: &Path, checks: &mut Vec<Check>) {

@@ -42,7 +42,7 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(out: Out) -> Self {
-        let spinners = out.is_terminal().then(MultiProgress::new);
+        let spinners = out.is_live().then(MultiProgress::new);
         Self { out, spinners, bars: BTreeMap::new() }
     }
 
@@ -94,7 +94,8 @@ impl Live {
         let text = one_line(line);
         match &self.spinners {
             // Printed above the spinners, so that both stay whole.
-            Some(spinners) => drop(spinners.println(text)),
+            Some(spinners) if self.out.has_color() => drop(spinners.println(text)),
+            Some(spinners) => drop(spinners.println(anstream::adapter::strip_str(&text).to_string())),
             None => self.out.say(&text),
         }
     }
@@ -119,7 +120,8 @@ impl Live {
         for (id, story) in working {
             let bar = self.bars.entry(id.to_owned()).or_insert_with(|| {
                 let bar = spinners.add(ProgressBar::new_spinner());
-                if let Ok(look) = ProgressStyle::with_template("{spinner:.blue} {msg}") {
+                let template = if self.out.has_color() { "{spinner:.blue} {msg}" } else { "{spinner} {msg}" };
+                if let Ok(look) = ProgressStyle::with_template(template) {
                     bar.set_style(look);
                 }
                 bar.enable_steady_tick(TICK);

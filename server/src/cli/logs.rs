@@ -168,7 +168,8 @@ impl Plain {
         let Ok(entry) = serde_json::from_str::<Value>(line) else { return String::new() };
         let text = |key: &str| entry[key].as_str().unwrap_or_default();
         let note = match text("ev") {
-            "out" => return self.next(text("text")),
+            "out" if self.raw => return self.next(text("text")),
+            "out" => return self.next(&without_events(text("text"))),
             "start" => format!(
                 "run {} of {} by {}, attempt {}",
                 entry["number"],
@@ -185,6 +186,7 @@ impl Plain {
                 format!("ended: {}{status}", clean(entry["how"].as_str().unwrap_or("unknown")))
             }
             "" => return String::new(),
+            "usage" => format!("usage: {} tokens in, {} out", entry["input_tokens"], entry["output_tokens"]),
             other => {
                 let words =
                     [text("text"), text("id")].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
@@ -195,6 +197,16 @@ impl Plain {
         self.at_line_start = true;
         format!("{gap}{}\n", paint(style::FAINT, &format!("— {note}")))
     }
+}
+
+/// Output without the lines by which the agent told storkit something: each is shown as what it says.
+fn without_events(text: &str) -> String {
+    let is_event = |line: &str| {
+        let line = line.trim();
+        line.starts_with('{')
+            && serde_json::from_str::<Value>(line).is_ok_and(|event| event["storkit"].is_string())
+    };
+    text.split_inclusive('\n').filter(|line| !is_event(line)).collect()
 }
 
 #[cfg(test)]
@@ -215,7 +227,7 @@ mod tests {
         let mut plain = Plain::new(false);
         let lines = [
             r#"{"t":0,"ev":"start","run":"r","story":"1_a","stage":"coder","agent":"coder-1","attempt":2,"number":3,"at":"x"}"#,
-            r#"{"t":1,"ev":"out","text":"working"}"#,
+            r#"{"t":1,"ev":"out","text":"{\"storkit\":\"summary\",\"text\":\"x\"}\r\nworking"}"#,
             r#"{"t":1,"ev":"question","text":"red or\nblue?"}"#,
             "no json",
             r#"{"ev":"end","how":"done","exit":0,"signal":null}"#,

@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
     };
     let global = &cli.global;
     let out = Out::new(global.json, global.quiet, global.color);
-    log_to_stderr(global.verbose);
+    log_to_stderr(out, global.verbose);
     let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let context = Context { out, start, project: OnceCell::new() };
     match run(&context, cli.command.unwrap_or(Command::Status { all: false })) {
@@ -104,16 +104,16 @@ fn not_understood(error: &clap::Error) -> Exit {
 }
 
 /// Sends what the program says of itself to standard error; `STORKIT_LOG` chooses, as `RUST_LOG` does elsewhere.
-fn log_to_stderr(verbose: u8) {
+fn log_to_stderr(out: Out, verbose: u8) {
     let default = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
     let filter = tracing_subscriber::EnvFilter::try_from_env("STORKIT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("storkit={default}")));
     // Fails only where a subscriber is set already, as in a test.
-    let _ = tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_target(false)
-        .try_init();
+        .with_ansi(out.has_color());
+    let _ = log.with_target(false).try_init();
 }
 
 fn run(context: &Context, command: Command) -> Outcome {

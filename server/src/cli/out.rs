@@ -22,6 +22,10 @@ pub(super) struct Out {
     quiet: bool,
 }
 
+#[expect(
+    clippy::unused_self,
+    reason = "the streams are the process's own; everybody reaches them through this"
+)]
 impl Out {
     /// Streams as the options say. Colours are settled here for the whole process.
     pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
@@ -90,8 +94,13 @@ impl Out {
             .unwrap_or(COLUMNS_DEFAULT)
     }
 
-    /// Whether talk goes to a person's terminal.
-    pub(super) fn is_terminal(self) -> bool {
-        std::io::stderr().is_terminal()
+    /// Whether talk goes to a person's terminal, and is wanted.
+    pub(super) fn is_live(self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Whether talk may be coloured.
+    pub(super) fn has_color(self) -> bool {
+        anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
     }
 }

@@ -16,7 +16,7 @@ use super::text::clean_lines;
 use super::{Context, config, trust};
 use crate::daemon::{self, UpError};
 use crate::http::client::{Client, ClientError};
-use crate::sys::process;
+use crate::sys::{process, task};
 
 /// Longest wait for a daemon behind the terminal to answer; a board of 10,000 stories takes 2 s.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ fn watch(
     over: Arc<AtomicBool>,
     served: mpsc::Receiver<()>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("live".to_owned()).spawn(move || {
+    task::spawn("live", move || {
         if served.recv().is_err() {
             return;
         }

@@ -27,6 +27,7 @@ pub use entry::{
 pub use read::{EventRow, Reader, RunRow, Spent};
 pub use rebuild::{run_of_log, runs_of_logs};
 
+use crate::sys::task;
 use queue::{Query, Queue};
 use writer::Writer;
 
@@ -91,10 +92,7 @@ impl Ledger {
             seq: AtomicU64::new(0),
         });
         let writer = Writer::open(run_dir.join("ledger.db"), logs_dir.to_owned(), Arc::clone(&shared));
-        let writer = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || writer.run())
-            .map_err(LedgerError::Thread)?;
+        let writer = task::spawn("ledger", move || writer.run()).map_err(LedgerError::Thread)?;
         Ok(Self { shared, writer: Some(writer) })
     }
 
