@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::exit::{Exit, Failure, Outcome};
 use super::{Context, ask};
+use crate::git::Repo;
 use crate::http::client::{Client, ClientError};
+use crate::sys::lock;
 
 /// Longest wait for the daemon's end; it promises 10 s.
 const END_WAIT: Duration = Duration::from_secs(20);
@@ -15,13 +17,34 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Runs the command.
 pub(super) fn run(context: &Context, now: bool) -> Outcome {
-    let Some(client) = ask::daemon(context)? else {
-        context.out.say("no daemon is running");
-        return Ok(Exit::Done);
-    };
-    end(&client, now)?;
+    if let Some(client) = ask::daemon(context)? {
+        end(&client, now)?
+    } else {
+        let Some(holder) = holder(context)? else {
+            context.out.say("no daemon is running");
+            return Ok(Exit::Done);
+        };
+        signal(holder, now)?;
+    }
     context.out.say("the daemon has ended");
     Ok(Exit::Done)
+}
+
+/// The daemon that holds the repository's lock though its socket does not answer: `run/` may have been removed.
+fn holder(context: &Context) -> Result<Option<Pid>, Failure> {
+    let repo = Repo::open(&context.project()?.root).map_err(|error| Failure::new(error.to_string()))?;
+    let holder = lock::holder(repo.common()).map_err(|error| Failure::new(error.to_string()))?;
+    Ok(holder.and_then(|holder| Pid::from_raw(holder.pid.cast_signed())))
+}
+
+/// Ends a daemon by signals: a second one means at once.
+fn signal(pid: Pid, now: bool) -> Result<(), Failure> {
+    for _ in 0..=u8::from(now) {
+        if kill_process(pid, Signal::TERM).is_err() {
+            return Ok(());
+        }
+    }
+    wait(pid)
 }
 
 /// Tells the daemon to end and waits until its process is gone.
@@ -36,7 +59,10 @@ pub(super) fn end(client: &Client, now: bool) -> Result<(), Failure> {
         Ok(()) | Err(ClientError::NotRunning | ClientError::Broken(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    let Some(pid) = pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return Ok(()) };
+    pid.and_then(|pid| Pid::from_raw(pid.cast_signed())).map_or(Ok(()), wait)
+}
+
+fn wait(pid: Pid) -> Result<(), Failure> {
     let deadline = Instant::now() + END_WAIT;
     while is_alive(pid) {
         if Instant::now() > deadline {

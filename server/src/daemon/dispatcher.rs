@@ -34,6 +34,7 @@ pub(super) struct Dispatcher {
     pub(super) around: Surroundings,
     pub(super) once: bool,
     asks: BTreeMap<AskId, oneshot::Sender<Answer>>,
+    early: Vec<(Request, oneshot::Sender<Answer>)>,
     asked: u64,
     ending: bool,
 }
@@ -51,6 +52,7 @@ impl Dispatcher {
             around: Surroundings::default(),
             once: false,
             asks: BTreeMap::new(),
+            early: Vec::new(),
             asked: 0,
             ending: false,
         }
@@ -69,10 +71,19 @@ impl Dispatcher {
                 Message::Event(event) => self.take(event),
                 Message::Ask(request, reply) => self.ask(request, reply),
             };
-            if stop {
+            if stop || self.answer_early() {
                 return;
             }
         }
+    }
+
+    /// Answers what was asked before the board was known. True when the daemon may end.
+    fn answer_early(&mut self) -> bool {
+        if self.early.is_empty() || !self.pipeline.is_awake() {
+            return false;
+        }
+        let early = std::mem::take(&mut self.early);
+        early.into_iter().fold(false, |stop, (request, reply)| self.ask(request, reply) || stop)
     }
 
     fn next_wake(&self) -> Instant {
@@ -83,6 +94,10 @@ impl Dispatcher {
     }
 
     fn ask(&mut self, request: Request, reply: oneshot::Sender<Answer>) -> bool {
+        if !self.pipeline.is_awake() {
+            self.early.push((request, reply));
+            return false;
+        }
         if let Request::Status { all } = request {
             let status = self.pipeline.status(&self.surroundings(), all);
             let _ = reply.send(Ok(Reply::Status(Box::new(status))));

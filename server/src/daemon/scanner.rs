@@ -12,7 +12,7 @@ use storkit_core::event::Event;
 use storkit_core::sighting::{FileKey, Scan};
 
 use super::world::Shared;
-use super::{UpError, janitor, settings};
+use super::{UpError, janitor, service, settings};
 use crate::sys::task;
 use crate::watch::{Due, Hint, Rescan, Watcher};
 
@@ -137,6 +137,7 @@ impl Work {
 
     fn unasked(&mut self, wanted: &mut Wanted) {
         let now = self.world.now().mono_ms;
+        service::mend(&self.world);
         if self.world.board.has_kept() && now >= self.kept_at + KEPT_EVERY_MS {
             self.kept_at = now;
             wanted.files.extend(self.world.board.reconcile_kept());

@@ -1,15 +1,57 @@
 //! The daemon as the API sees it: requests go to the one loop, and come back answered.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use storkit_core::event::Event;
 use storkit_core::request::{Refusal, Reply, Request};
+use storkit_core::snapshot::DaemonView;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::dispatcher::Message;
-use super::world::Shared;
-use crate::http::{Service, Subscription};
+use super::world::{Shared, World};
+use crate::http::{Server, ServerError, Service, Subscription};
 use crate::ledger::RunRow;
+use crate::sys::fs::{FsError, write_atomic};
+use crate::sys::task;
+
+/// Opens the socket and answers on it until the daemon ends.
+pub(super) fn open(world: &Shared) -> Result<JoinHandle<Result<(), ServerError>>, ServerError> {
+    let server = Server::bind(&world.layout.run())?;
+    let door = Arc::new(Door(Arc::clone(world)));
+    let _runtime = world.runtime.enter();
+    Ok(task::spawn_future(server.serve(door, world.ended.subscribe())))
+}
+
+/// Says in `run/server.json` who serves, once the socket answers.
+pub(super) fn announce(world: &World) -> Result<(), FsError> {
+    let text = serde_json::to_vec_pretty(&view(world)).expect("plain data is JSON");
+    write_atomic(&world.layout.server_json(), &text, &world.layout.tmp(), 0o600)
+}
+
+/// The daemon, for snapshots.
+pub(super) fn view(world: &World) -> DaemonView {
+    DaemonView {
+        pid: std::process::id(),
+        url: None,
+        socket: world.layout.socket().display().to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Makes `run/` again, with its socket, where somebody removed it (`git clean -fdx` does).
+pub(super) fn mend(world: &Shared) {
+    if !world.serving.load(Ordering::Acquire) || world.layout.socket().symlink_metadata().is_ok() {
+        return;
+    }
+    let made = world.layout.make_run().map_err(|error| error.to_string());
+    let opened = made.and_then(|()| open(world).map_err(|error| error.to_string()));
+    match opened.and_then(|_| announce(world).map_err(|error| error.to_string())) {
+        Ok(()) => tracing::warn!("run/ was gone and has been made again"),
+        Err(error) => tracing::warn!("run/ is gone and cannot be made again: {error}"),
+    }
+}
 
 /// The daemon behind the API.
 #[derive(Clone)]

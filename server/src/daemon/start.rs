@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -13,7 +13,6 @@ use storkit_core::ids::StoryId;
 use storkit_core::memory::Memory;
 use storkit_core::pipeline::Pipeline;
 use storkit_core::pipeline::view::Surroundings;
-use storkit_core::snapshot::DaemonView;
 use storkit_core::stage::Stage;
 use storkit_core::story::Problem;
 use tokio::sync::mpsc;
@@ -21,20 +20,17 @@ use tokio::sync::mpsc;
 use super::acts::records::PAUSED;
 use super::dispatcher::Dispatcher;
 use super::scanner::{Look, Scanner};
-use super::service::Door;
 use super::signals::Signals;
 use super::world::{Shared, World};
-use super::{Options, SANDBOX, UpError, base_branch, branches, project_name, settings};
+use super::{Options, SANDBOX, UpError, base_branch, branches, project_name, service, settings};
 use crate::agents;
 use crate::board::{Board, GitEye, History, RunGit};
 use crate::git::{Repo, landing};
-use crate::http::{Hub, Server};
+use crate::http::Hub;
 use crate::ledger::Ledger;
 use crate::sys::cancel::Cancel;
-use crate::sys::fs::write_atomic;
 use crate::sys::layout::Layout;
 use crate::sys::lock::{Acquired, DaemonLock, Holder};
-use crate::sys::task;
 
 /// Called once, when the daemon's socket answers.
 pub type Serving = Box<dyn FnOnce() + Send>;
@@ -65,6 +61,7 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     let config = Arc::new(settings::with_base((*settings.config).clone(), &base));
     let (inbox, messages) = mpsc::unbounded_channel();
     let (looks, scans) = std::sync::mpsc::channel();
+    let _runtime = runtime.enter();
     let world = Arc::new(world(options, &repo, base, (inbox, looks))?);
     let recovery = recover(&world, &config)?;
     let scanner = Scanner::start(&world, scans)?;
@@ -91,14 +88,12 @@ async fn serve(
 ) -> Result<(), UpError> {
     let signals = Signals::listen(options.in_terminal)
         .map_err(|error| UpError::System("cannot listen to signals", error))?;
-    let server = Server::bind(&world.layout.run())?;
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let door = Arc::new(Door(Arc::clone(world)));
-    let served = task::spawn_future(server.serve(door, stopped));
-    announce(world)?;
+    let served = service::open(world)?;
+    service::announce(world)?;
+    world.serving.store(true, Ordering::Release);
     serving();
     dispatcher.run(signals).await;
-    let _ = stop.send(true);
+    world.ended.send_replace(true);
     // Open streams end with the process.
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), served).await;
     Ok(())
@@ -130,6 +125,9 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
         inbox: channels.0,
         scanner: channels.1,
         seq: AtomicU64::new(0),
+        runtime: tokio::runtime::Handle::current(),
+        ended: tokio::sync::watch::Sender::new(false),
+        serving: AtomicBool::new(false),
         began: Instant::now(),
     })
 }
@@ -144,23 +142,6 @@ fn run_git(repo: &Repo) -> RunGit {
             message: error.to_string(),
         })
     })
-}
-
-/// Says in `run/server.json` who serves, once the socket answers.
-fn announce(world: &World) -> Result<(), UpError> {
-    let view = daemon_view(world);
-    let text = serde_json::to_vec_pretty(&view).expect("plain data is JSON");
-    write_atomic(&world.layout.server_json(), &text, &world.layout.tmp(), 0o600)?;
-    Ok(())
-}
-
-fn daemon_view(world: &World) -> DaemonView {
-    DaemonView {
-        pid: std::process::id(),
-        url: None,
-        socket: world.layout.socket().display().to_string(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
 }
 
 fn board_git(error: crate::board::GitError) -> UpError {
@@ -209,7 +190,7 @@ fn surroundings(world: &World, problems: Vec<Problem>) -> Surroundings {
         root: world.layout.root().display().to_string(),
         base_branch: world.base_branch.clone(),
         sandbox: SANDBOX.to_owned(),
-        daemon: Some(daemon_view(world)),
+        daemon: Some(service::view(world)),
         problems,
     }
 }

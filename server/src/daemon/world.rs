@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -50,6 +50,12 @@ pub(super) struct World {
     pub(super) scanner: std::sync::mpsc::Sender<super::scanner::Look>,
     /// The number of the last event handled.
     pub(super) seq: AtomicU64,
+    /// The runtime of the API.
+    pub(super) runtime: tokio::runtime::Handle,
+    /// Becomes true when the daemon ends.
+    pub(super) ended: tokio::sync::watch::Sender<bool>,
+    /// Whether the socket was opened.
+    pub(super) serving: AtomicBool,
     /// When this daemon began.
     pub(super) began: Instant,
 }

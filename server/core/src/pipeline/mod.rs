@@ -153,6 +153,11 @@ impl Pipeline {
         std::mem::take(&mut self.out)
     }
 
+    /// Whether the board was seen whole and every story had its first turn: what is shown from now on is true.
+    pub fn is_awake(&self) -> bool {
+        self.awake
+    }
+
     /// The number of events handled: what a scan that begins now is to carry as its `begin`.
     pub fn seq(&self) -> u64 {
         self.seq
