@@ -8,6 +8,7 @@ mod close;
 mod conditions;
 mod current;
 mod edits;
+mod inside;
 mod landing;
 mod lifecycle;
 mod merge;
@@ -156,6 +157,11 @@ impl Pipeline {
     /// The number of events handled: what a scan that begins now is to carry as its `begin`.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The monotonic time of the last event, in milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        self.now.mono_ms
     }
 
     /// The configuration in force.
