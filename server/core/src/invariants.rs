@@ -68,7 +68,8 @@ fn works(pipeline: &Pipeline) -> Checked {
     for (id, track) in pipeline.tracks() {
         let awaited = track.work.op().is_none_or(|op| pipeline.awaits(op));
         rule(awaited, "a story's work is awaited", || format!("{id}: {:?}", track.work))?;
-        let acted = track.memory.stage.is_some() || !pipeline.is_awake();
+        let single = matches!(pipeline.board().placement(id), Placement::One(_));
+        let acted = track.memory.stage.is_some() || !single || !pipeline.is_awake();
         rule(acted, "a known story has a stage", || id.to_string())?;
     }
     let landing = pipeline.tracks().filter(|(_, track)| track.work.is_landing()).count();

@@ -280,10 +280,13 @@ impl Pipeline {
     pub(super) fn take_ask_outcome(&mut self, script: Script, outcome: Outcome) {
         let id = script.story.clone();
         let (ask, seq) = (script.ask, self.seq);
-        if let Some(Step::Edit(edits)) = &script.doing {
-            self.track_mut(&id).asked.retain(|edit| !edits.contains(edit));
+        // A story that is gone by now stays unknown.
+        if let Some(track) = self.tracks.get_mut(&id) {
+            if let Some(Step::Edit(edits)) = &script.doing {
+                track.asked.retain(|edit| !edits.contains(edit));
+            }
+            track.stale_before = seq;
         }
-        self.track_mut(&id).stale_before = seq;
         self.rescan(&id);
         let failure = match (&script.doing, outcome) {
             (Some(Step::Move(to)), Outcome::Move(MoveEnd::Moved)) => {

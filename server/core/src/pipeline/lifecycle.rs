@@ -58,7 +58,9 @@ impl Pipeline {
                 false
             }
             Placement::Many(_) => {
-                let track = self.track_mut(id);
+                // Of a story that is first seen twice nothing is known yet, and what is remembered stays so.
+                let unknown = || Track { saved: true, ..Track::default() };
+                let track = self.tracks.entry(id.clone()).or_insert_with(unknown);
                 let since = *track.double_since_ms.get_or_insert(now);
                 track.gone_since_ms = None;
                 if now >= since + SETTLE_MS {
@@ -91,7 +93,8 @@ impl Pipeline {
     }
 
     fn present(&mut self, id: &StoryId, stage: Stage) -> bool {
-        if !self.tracks.contains_key(id) {
+        // A request may have made a track for a story that was gone, or before the first look.
+        if self.tracks.get(id).is_none_or(|track| track.memory.stage.is_none()) {
             self.first_seen(id, stage);
         }
         let paused = self.git_paused();
@@ -117,11 +120,15 @@ impl Pipeline {
         let (wall, mono_ms) = (self.now.wall, self.now.mono_ms);
         let remembered = self.remembered.remove(id);
         let is_new = remembered.is_none();
+        let asked = self.tracks.remove(id).unwrap_or_default();
         let mut track = Track {
             memory: remembered.unwrap_or_default(),
             saved: true,
             branch: self.branches.contains(id),
             changed_ms: mono_ms,
+            asked: asked.asked,
+            only_agent: asked.only_agent,
+            stale_before: asked.stale_before,
             ..Track::default()
         };
         if track.memory.stage.is_none() {
