@@ -103,7 +103,7 @@ impl Pipeline {
         track.double_since_ms = None;
         let Some(from) = track.memory.stage else { return false };
         if from == stage {
-            return track.is_free();
+            return track.is_free() && track.look_since.is_none();
         }
         if paused || matches!(track.work, Work::Moving(..)) {
             return false;
@@ -156,6 +156,9 @@ impl Pipeline {
         }
         if let Work::Running(_, run) = &work {
             self.record_lost_run(id, run, why);
+        }
+        if let Work::Moving(..) = &work {
+            self.look_again(id);
         }
         let now = self.now.mono_ms;
         let track = self.track_mut(id);

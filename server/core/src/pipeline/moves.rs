@@ -43,7 +43,7 @@ impl Pipeline {
                 self.entered(id, to);
                 self.rescan(id);
             }
-            MoveEnd::SourceGone => self.rescan(id),
+            MoveEnd::SourceGone => self.look_again(id),
             MoveEnd::TargetTaken => {
                 let taken = format!(".storkit/work/{}/{}", to.folder(), id.file_name());
                 self.track_mut(id).wait = Some(Wait {
@@ -52,7 +52,7 @@ impl Pipeline {
                     hint: Some("move or rename that file".to_owned()),
                     again_ms: Some(now + RETRY_MOVE_MS),
                 });
-                self.rescan(id);
+                self.look_again(id);
             }
             MoveEnd::Failed(why) => {
                 self.track_mut(id).wait = Some(Wait {
@@ -61,6 +61,7 @@ impl Pipeline {
                     hint: Some("mend the folder's permissions or free disk space".to_owned()),
                     again_ms: Some(now + RETRY_MOVE_MS),
                 });
+                self.look_again(id);
             }
         }
     }

@@ -16,11 +16,12 @@ use crate::story::{Problem, Story};
 pub(super) const PAUSED_BY_GIT: &str = "the board changed with git";
 
 impl Pipeline {
-    pub(super) fn take_scan(&mut self, scan: Scan) {
+    pub(super) fn take_scan(&mut self, mut scan: Scan) {
         let folders = scan.missing_folders.iter().map(|stage| missing_folder(*stage));
-        self.board_problems = scan.problems.into_iter().chain(folders).collect();
-        let absent = if scan.complete { self.not_in(&scan.present) } else { scan.absent };
+        self.board_problems = std::mem::take(&mut scan.problems).into_iter().chain(folders).collect();
+        let absent = if scan.complete { self.not_in(&scan.present) } else { std::mem::take(&mut scan.absent) };
         let mut changed = false;
+        self.looked(&scan, &absent);
         for key in &absent {
             changed |= !self.is_stale(key, scan.begin) && self.unseen(key);
         }
@@ -32,6 +33,23 @@ impl Pipeline {
             self.set_pause(Some(Pause { why: PAUSED_BY_GIT.to_owned(), by_git: true }));
         }
         self.scanned |= scan.complete;
+    }
+
+    /// Notes for whom the scan is the look that was waited for.
+    fn looked(&mut self, scan: &Scan, absent: &[FileKey]) {
+        let waiting: Vec<StoryId> = if scan.complete {
+            self.restless.iter().cloned().collect()
+        } else {
+            scan.present.iter().map(|seen| &seen.key).chain(absent).filter_map(id_of).collect()
+        };
+        for id in waiting {
+            if let Some(track) = self.tracks.get_mut(&id)
+                && track.look_since.is_some_and(|since| since <= scan.begin)
+            {
+                track.look_since = None;
+                self.touched.insert(id);
+            }
+        }
     }
 
     fn not_in(&self, present: &[Seen]) -> Vec<FileKey> {

@@ -103,6 +103,7 @@ impl Pipeline {
         };
         matches!(stage, Stage::Current | Stage::Qa | Stage::Merge)
             || track.work != Work::None
+            || track.look_since.is_some()
             || !track.pending.is_empty()
             || track.memory.stage != Some(stage)
             || (stage == Stage::Backlog && self.is_promotable(id))

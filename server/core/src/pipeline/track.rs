@@ -152,6 +152,8 @@ pub struct Track {
     pub changed_ms: u64,
     /// What a scan that began before this event says of it is stale.
     pub stale_before: u64,
+    /// A move or a write found the file elsewhere at this event: nothing is decided before a look that began later.
+    pub look_since: Option<u64>,
     /// Edits that are to be written.
     pub pending: Vec<Edit>,
     /// Edits that a request is writing.

@@ -33,6 +33,7 @@ impl Pipeline {
         let timed = |track: &Track| {
             let retry = track.not_before_ms.is_some_and(|at| at > self.now.mono_ms);
             let settling = track.gone_since_ms.is_some()
+                || track.look_since.is_some()
                 || track.double_since_ms.is_some_and(|at| self.now.mono_ms < at + SETTLE_MS);
             let soon = track
                 .wait
