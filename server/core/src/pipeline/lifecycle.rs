@@ -84,7 +84,10 @@ impl Pipeline {
             return;
         }
         if track.is_free() {
-            self.tracks.remove(id);
+            let landed = self.tracks.remove(id).is_some_and(|track| track.memory.landed.is_some());
+            if landed {
+                self.out.push(Effect::Landed(id.clone()));
+            }
             self.out.push(Effect::Remember(id.clone(), None));
             self.tell(Topic::Moved, Some(id), "deleted; its branch and worktree stay until `storkit prune`");
         } else {

@@ -7,7 +7,7 @@ use super::runs::MENDS_MAX;
 use super::track::{Candidate, Wait, Work};
 use crate::config::{Gate, GateStage, Role};
 use crate::effect::{AdvanceOrder, Effect, GatesOrder, GatesPlace, SquashOrder, Topic};
-use crate::facts::{AdvanceEnd, Edit, GateResult, GatesEnd, Overlap, SquashEnd};
+use crate::facts::{AdvanceEnd, GateResult, GatesEnd, Overlap, SquashEnd};
 use crate::ids::{Oid, StoryId};
 use crate::memory::{Note, Step};
 use crate::stage::Stage;
@@ -23,7 +23,9 @@ const REFUSED_MAX: u32 = 3;
 impl Pipeline {
     pub(super) fn step_merge(&mut self, id: &StoryId) {
         if self.tracks.get(id).is_some_and(|track| track.memory.landed.is_some()) {
-            self.move_to(id, Stage::Done);
+            if !self.waits_still(id) {
+                self.move_to(id, Stage::Done);
+            }
             return;
         }
         if !self.obstacles(id).is_empty() {
@@ -310,20 +312,8 @@ impl Pipeline {
         self.landing.red = None;
         let text = format!("landed on {} as {}", self.base_name(), commit.short());
         self.tell(Topic::Landed, Some(id), text);
+        // From merge it goes to done; a person who has taken it elsewhere meanwhile is followed there.
         self.track_mut(id).change().landed = Some(commit.clone());
-        // An editor may have renamed the file away for a moment: then it goes to done when it is back.
-        if self.board.stage(id).is_some_and(|stage| stage != Stage::Merge) {
-            self.landed_elsewhere(id, commit);
-        }
-    }
-
-    /// Base has a story's work, but a person has moved the story meanwhile: it stays where it was put.
-    pub(super) fn landed_elsewhere(&mut self, id: &StoryId, commit: &Oid) {
-        self.out.push(Effect::Landed(id.clone()));
-        self.sync(id);
-        if self.board.stage(id).is_some_and(|stage| !stage.is_closed()) {
-            self.want(id, Edit::Blocked(Some(format!("landed as {}", commit.short()))));
-        }
     }
 
     pub(super) fn base_name(&self) -> String {
