@@ -99,7 +99,8 @@ fn visible(pipeline: &Pipeline, id: &StoryId, track: &Track) -> Checked {
         return Ok(());
     }
     let Placement::One(key) = pipeline.board().placement(id) else { return Ok(()) };
-    if !matches!(key.stage, Stage::Current | Stage::Qa | Stage::Merge) {
+    let elsewhere = crate::board::id_of(key).as_ref() != Some(id);
+    if elsewhere || !matches!(key.stage, Stage::Current | Stage::Qa | Stage::Merge) {
         return Ok(());
     }
     rule(!pipeline.conditions(id).is_empty(), "a story that stands still says why", || {

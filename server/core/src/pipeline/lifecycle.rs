@@ -68,6 +68,11 @@ impl Pipeline {
                 }
                 false
             }
+            // Under another spelling it is another story, with a branch of its own; this one is gone.
+            Placement::One(key) if crate::board::id_of(key).as_ref() != Some(id) => {
+                self.absent(id, now);
+                false
+            }
             Placement::One(key) => {
                 let stage = key.stage;
                 self.present(id, stage)

@@ -98,8 +98,8 @@ impl Pipeline {
     fn is_restless(&self, id: &StoryId) -> bool {
         let Some(track) = self.tracks.get(id) else { return false };
         let stage = match self.board.placement(id) {
-            Placement::One(key) => key.stage,
-            Placement::Absent | Placement::Many(_) => return true,
+            Placement::One(key) if track.gone_since_ms.is_none() => key.stage,
+            Placement::One(_) | Placement::Absent | Placement::Many(_) => return true,
         };
         matches!(stage, Stage::Current | Stage::Qa | Stage::Merge)
             || track.work != Work::None
