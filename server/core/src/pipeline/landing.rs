@@ -34,6 +34,8 @@ pub(super) struct RedBase {
     pub(super) gate: String,
     /// Why.
     pub(super) why: String,
+    /// The gates of that round; under others it may be green.
+    pub(super) gates: Vec<Gate>,
 }
 
 /// A tree on which the merge gates passed.

@@ -78,7 +78,8 @@ impl Pipeline {
                 track.branch = true;
                 track.worktree = Some(worktree.clone());
                 track.base = Some(base.clone());
-                if !abandoned && self.stopping.is_none() {
+                // What came up meanwhile, such as a hold, keeps the agent from starting; the worktree is ready.
+                if !abandoned && self.obstacles(id).is_empty() {
                     self.launch(id, run, worktree, base);
                 }
             }

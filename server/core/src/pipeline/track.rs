@@ -1,5 +1,6 @@
 //! What the pipeline knows of one story beyond its file and its memory: the work in flight, and what it waits for.
 
+use crate::config::Gate;
 use crate::facts::{Edit, GateResult};
 use crate::ids::{AgentName, Oid, OpId, RunId};
 use crate::memory::Memory;
@@ -61,6 +62,8 @@ pub struct Candidate {
     pub base_tree: Oid,
     /// The story branch's tip.
     pub tip: Oid,
+    /// The gates that judge it: those in force when its round began.
+    pub gates: Vec<Gate>,
 }
 
 impl Work {
