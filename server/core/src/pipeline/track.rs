@@ -1,6 +1,6 @@
 //! What the pipeline knows of one story beyond its file and its memory: the work in flight, and what it waits for.
 
-use crate::config::Gate;
+use crate::config::{Gate, Role};
 use crate::facts::{Edit, GateResult};
 use crate::ids::{AgentName, Oid, OpId, RunId};
 use crate::memory::Memory;
@@ -45,6 +45,8 @@ pub struct Run {
     pub id: RunId,
     /// The agent.
     pub agent: AgentName,
+    /// Its work, also when it is no longer configured.
+    pub role: Role,
     /// Whether the agent's process has started.
     pub started: bool,
 }
