@@ -150,6 +150,8 @@ impl Pipeline {
         self.take(event);
         if self.started && self.scanned {
             self.turn();
+        } else {
+            self.stop_when_idle();
         }
         std::mem::take(&mut self.out)
     }

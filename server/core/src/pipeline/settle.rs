@@ -33,7 +33,12 @@ impl Pipeline {
                 break;
             }
         }
-        if self.stopping.is_some() && self.ops.is_empty() {
+        self.stop_when_idle();
+    }
+
+    /// Ends the daemon that is to end, once nothing is in flight; also before the first look is over.
+    pub(super) fn stop_when_idle(&mut self) {
+        if self.stopping.is_some() && self.ops.is_empty() && !self.stopped {
             self.stopped = true;
             self.out.push(Effect::Stop);
         }
