@@ -61,6 +61,10 @@ impl Pipeline {
             // The shell answers these from `status` and `why`, since they need what it alone knows.
             Request::Status { .. } => Some(Err(refused("the board is read elsewhere", ""))),
             Request::Pause { why } => {
+                // Until a person has looked at what git did, its moves are not followed.
+                if let Some(pause) = self.pause.as_ref().filter(|pause| pause.by_git) {
+                    return Some(Ok(done(None, format!("is paused already: {}", pause.why))));
+                }
                 let why = why.unwrap_or_else(|| "by hand".to_owned());
                 self.set_pause(Some(Pause { why: why.clone(), by_git: false }));
                 Some(Ok(done(None, format!("paused: {why}"))))

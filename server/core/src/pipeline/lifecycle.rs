@@ -58,12 +58,13 @@ impl Pipeline {
                 false
             }
             Placement::Many(_) => {
+                let paused = self.git_paused();
                 // Of a story that is first seen twice nothing is known yet, and what is remembered stays so.
                 let unknown = || Track { saved: true, ..Track::default() };
                 let track = self.tracks.entry(id.clone()).or_insert_with(unknown);
                 let since = *track.double_since_ms.get_or_insert(now);
                 track.gone_since_ms = None;
-                if now >= since + SETTLE_MS {
+                if now >= since + SETTLE_MS && !paused {
                     self.cancel(id, super::GRACE_STOP_MS);
                 }
                 false
