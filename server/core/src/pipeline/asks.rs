@@ -28,6 +28,8 @@ pub(super) enum Step {
 pub(super) struct Script {
     ask: AskId,
     story: StoryId,
+    /// Where the story was when it was asked for; elsewhere the rest does not apply.
+    from: Stage,
     doing: Option<Step>,
     rest: VecDeque<Step>,
     message: String,
@@ -122,7 +124,8 @@ impl Pipeline {
         match plan {
             Err(refusal) => Some(Err(refusal)),
             Ok((steps, message)) => {
-                self.run_script(Script { ask, story: id.clone(), doing: None, rest: steps.into(), message })
+                let (story, from) = (id.clone(), story.stage);
+                self.run_script(Script { ask, story, from, doing: None, rest: steps.into(), message })
             }
         }
     }
@@ -153,7 +156,7 @@ impl Pipeline {
         let from = self.board.stage(id)?;
         let message = format!("{from} → {to}");
         let rest = if from == to { VecDeque::new() } else { VecDeque::from([Step::Move(to)]) };
-        self.run_script(Script { ask, story: id.clone(), doing: None, rest, message })
+        self.run_script(Script { ask, story: id.clone(), from, doing: None, rest, message })
     }
 
     fn plan_start(&mut self, story: &Story, agent: Option<String>) -> Plan {
@@ -194,6 +197,10 @@ impl Pipeline {
         } else {
             "nothing ran for it; held"
         };
+        // A person's own hold, with its words, is as good, and `start` does not clear it.
+        if story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits()) {
+            return (Vec::new(), message.to_owned());
+        }
         (vec![Step::Edit(vec![Edit::Hold(Some(HOLD_STOPPED.to_owned()))])], message.to_owned())
     }
 
@@ -263,6 +270,12 @@ impl Pipeline {
         let Some(stage) = self.board.stage(&id) else {
             return Some(Err(refused(format!("{id}: its file is gone"), "`storkit restore` brings it back")));
         };
+        if stage != script.from {
+            return Some(Err(refused(
+                format!("{id} has just been moved to {stage} by somebody else"),
+                "look where it is now: `storkit status`",
+            )));
+        }
         script.doing = Some(step.clone());
         let op = self.new_op(Purpose::Ask(Box::new(script)));
         match step {
