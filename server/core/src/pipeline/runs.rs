@@ -271,7 +271,7 @@ impl Pipeline {
     pub(super) fn take_answer(&mut self, id: &StoryId) {
         let settle_ms = self.config.answer_settle_ms;
         let (Some(story), Some(track)) = (self.story(id), self.tracks.get(id)) else { return };
-        let due = track.answer_due_ms(settle_ms).is_some_and(|due| due <= self.now.mono_ms);
+        let due = track.answer_due_ms(settle_ms) <= self.now.mono_ms;
         let open = Self::question_is_open(story, track) && story.answered;
         let Some(number) = story.question.as_ref().map(|question| question.value).filter(|_| open && due)
         else {

@@ -114,6 +114,8 @@ impl Pipeline {
         track.not_before_ms = None;
         track.wait = None;
         track.refused = 0;
+        track.crashes = 0;
+        track.ahead = None;
         let memory = track.change();
         memory.step = crate::memory::Step::Begin;
         memory.failures = 0;

@@ -213,8 +213,8 @@ impl Track {
     }
 
     /// When an answer in the file has been left alone for long enough to be taken, `settle_ms` after the last save.
-    pub fn answer_due_ms(&self, settle_ms: u64) -> Option<u64> {
-        self.memory.asked_in.map(|_| self.changed_ms + settle_ms)
+    pub fn answer_due_ms(&self, settle_ms: u64) -> u64 {
+        self.changed_ms + settle_ms
     }
 
     /// The memory, to be changed and then saved.
