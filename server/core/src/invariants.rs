@@ -1,13 +1,14 @@
 //! What must hold after every event, decidable from the pipeline alone. Tests and the simulation check it after each
 //! step; it changes nothing, and production does not need it.
 
-use crate::board::Placement;
+use crate::board::{Placement, id_of};
 use crate::config::Role;
 use crate::effect::{Effect, GatesPlace, MoveOrder};
 use crate::ids::{OpId, StoryId};
 use crate::memory::{NOTES_MAX, Step};
 use crate::pipeline::Pipeline;
 use crate::pipeline::track::{Track, Work};
+use crate::sighting::FileKey;
 use crate::stage::Stage;
 use crate::story::Kind;
 
@@ -68,7 +69,7 @@ fn works(pipeline: &Pipeline) -> Checked {
     for (id, track) in pipeline.tracks() {
         let awaited = track.work.op().is_none_or(|op| pipeline.awaits(op));
         rule(awaited, "a story's work is awaited", || format!("{id}: {:?}", track.work))?;
-        let single = matches!(pipeline.board().placement(id), Placement::One(_));
+        let single = matches!(pipeline.board().placement(id), Placement::One(key) if is_named(key, id));
         let acted = track.memory.stage.is_some() || !single || !pipeline.is_awake();
         rule(acted, "a known story has a stage", || id.to_string())?;
     }
@@ -93,14 +94,18 @@ fn counters(pipeline: &Pipeline, id: &StoryId, track: &Track) -> Checked {
 /// Failures above this, whatever the configuration was before, say that `blocked` was not written.
 const ATTEMPTS_SANE: u32 = 10;
 
+/// Whether a file is the story's, spelled alike.
+fn is_named(key: &FileKey, id: &StoryId) -> bool {
+    id_of(key).as_ref() == Some(id)
+}
+
 /// A story that is not moving says why.
 fn visible(pipeline: &Pipeline, id: &StoryId, track: &Track) -> Checked {
     if !pipeline.is_awake() || !track.is_free() || pipeline.is_stopping() {
         return Ok(());
     }
     let Placement::One(key) = pipeline.board().placement(id) else { return Ok(()) };
-    let elsewhere = crate::board::id_of(key).as_ref() != Some(id);
-    if elsewhere || !matches!(key.stage, Stage::Current | Stage::Qa | Stage::Merge) {
+    if !is_named(key, id) || !matches!(key.stage, Stage::Current | Stage::Qa | Stage::Merge) {
         return Ok(());
     }
     rule(!pipeline.conditions(id).is_empty(), "a story that stands still says why", || {
@@ -113,13 +118,7 @@ pub fn check_effects(pipeline: &Pipeline, effects: &[Effect]) -> Checked {
     for effect in effects {
         match effect {
             Effect::Prepare(op, order) => run_starts(pipeline, *op, &order.story)?,
-            Effect::Run(op, order) => {
-                run_starts(pipeline, *op, &order.story)?;
-                let sane = order.attempt <= pipeline.config().max_retries;
-                rule(sane || order.agent.role == Role::Mergemaster, "attempts are bounded", || {
-                    format!("{} attempt {}", order.story, order.attempt)
-                })?;
-            }
+            Effect::Run(_, order) => nothing_keeps(pipeline, &order.story, "a run")?,
             Effect::Gates(_, order) => gates_start(pipeline, &order.story, &order.place)?,
             Effect::Squash(_, order) => landing_goes_on(pipeline, &order.story)?,
             Effect::Advance(_, order) => landing_goes_on(pipeline, &order.story)?,

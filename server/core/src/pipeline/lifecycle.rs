@@ -147,7 +147,18 @@ impl Pipeline {
             track.saved = stage == Stage::Backlog || stage == Stage::Archived;
         }
         track.promote = stage == Stage::Backlog;
+        // What the last daemon did not come to write counts, and is written now.
+        track.pending.clone_from(&track.memory.unwritten);
+        let unwritten = track.pending.clone();
+        let failed = track.memory.failures >= self.config.max_retries;
         self.tracks.insert(id.clone(), track);
+        for edit in &unwritten {
+            self.apply_in_memory(id, edit);
+        }
+        if failed && self.story(id).is_some_and(|story| story.blocked.is_none()) {
+            // A person took `blocked` away while no daemon ran.
+            self.unblocked(id, None);
+        }
         if is_new && self.awake {
             self.entered(id, stage);
         }

@@ -118,6 +118,11 @@ impl Pipeline {
     /// Hands the story's memory to the ledger where it changed.
     fn save(&mut self, id: &StoryId) {
         let Some(track) = self.tracks.get_mut(id) else { return };
+        let writing: &[_] = if let Work::Editing(_, edits) = &track.work { edits } else { &[] };
+        if track.memory.unwritten.iter().ne(writing.iter().chain(&track.pending)) {
+            track.memory.unwritten = writing.iter().chain(&track.pending).cloned().collect();
+            track.saved = false;
+        }
         if !track.saved {
             track.saved = true;
             self.out.push(Effect::Remember(id.clone(), Some(Box::new(track.memory.clone()))));
