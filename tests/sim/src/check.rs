@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use storkit_core::config::GateStage;
+use storkit_core::config::{GateStage, Role};
 use storkit_core::effect::{AdvanceOrder, Effect, GatesOrder, GatesPlace};
 use storkit_core::event::{Event, Outcome};
 use storkit_core::facts::{GateResult, GatesEnd};
@@ -32,6 +32,8 @@ pub(crate) struct Watch {
     green_tips: BTreeMap<StoryId, Oid>,
     wakes: (u64, u64),
     effects: (u64, u64),
+    /// The most attempts that any configuration so far allowed.
+    pub(crate) retries_max: u32,
     pub(crate) landings: u64,
     pub(crate) runs: u64,
 }
@@ -143,7 +145,15 @@ impl World {
     pub(crate) fn watch_effect(&mut self, op: OpId, effect: &Effect, own: bool) -> Checked {
         self.trace.note(0, || format!("   {op} is {}", if own { "own" } else { "asked for" }));
         match effect {
-            Effect::Run(..) => self.watch.runs += 1,
+            Effect::Run(_, order) => {
+                self.watch.runs += 1;
+                let most = self.watch.retries_max.max(self.config.max_retries);
+                self.watch.retries_max = most;
+                if order.attempt > most && order.agent.role != Role::Mergemaster {
+                    let detail = format!("{} attempt {} of {most}", order.story, order.attempt);
+                    return Err(Violation::new("attempts are bounded", detail));
+                }
+            }
             Effect::Advance(_, order) => return self.check_advance(order),
             _ => {}
         }
@@ -253,6 +263,13 @@ impl World {
             return Err(Violation::new("the board is what is there (I11)", format!("{believed:?} is {there:?}")));
         }
         for (key, what) in pipe.board().files() {
+            // What waits to be written counts already.
+            let unwritten = storkit_core::board::id_of(key)
+                .and_then(|id| pipe.track(&id))
+                .is_some_and(|track| !track.pending.is_empty() || !track.is_free());
+            if unwritten {
+                continue;
+            }
             let real = self.files.read(key).expect("compared");
             let keys = |story: &storkit_core::story::Story| {
                 let hold = story.hold.as_ref().map(|hold| hold.value.clone());

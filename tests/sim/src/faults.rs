@@ -51,6 +51,7 @@ impl World {
             return self.git_switches();
         }
         if self.rng.chance(trouble.configs) {
+            self.watch.retries_max = self.watch.retries_max.max(self.config.max_retries);
             self.config = config(&mut self.rng);
             return self.deliver(Event::Configured(self.config.clone(), Vec::new()));
         }
@@ -240,6 +241,9 @@ impl World {
         self.mend(&mut tree);
         self.git.base = self.git.commit(Some(self.git.base.clone()), tree);
         self.trace.note(self.now, || "the faults are over".to_owned());
+        self.watch.retries_max = self.watch.retries_max.max(self.config.max_retries);
+        self.config = crate::settings::full(&self.config);
+        self.deliver(Event::Configured(self.config.clone(), Vec::new()))?;
         self.deliver(Event::DiskFree(1 << 40))
     }
 }

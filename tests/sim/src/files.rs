@@ -128,6 +128,8 @@ impl File {
 pub(crate) struct Saved {
     pub(crate) person: Person,
     pub(crate) own_hold: Option<Option<String>>,
+    /// How many saves there were before.
+    pub(crate) version: u32,
 }
 
 /// All files of the board.
@@ -155,6 +157,11 @@ impl Files {
         self.made
     }
 
+    /// The version that was given last.
+    pub(crate) fn last_version(&self) -> u32 {
+        self.versions
+    }
+
     pub(crate) fn new_version(&mut self) -> u32 {
         self.versions += 1;
         self.versions
@@ -178,7 +185,7 @@ impl Files {
     /// A person saves: these bytes must stay.
     pub(crate) fn save(&mut self, key: &FileKey, file: File) {
         let own_hold = file.own_hold().cloned();
-        self.saved.insert(file.fid, Saved { person: file.person.clone(), own_hold });
+        self.saved.insert(file.fid, Saved { version: file.person.version, person: file.person.clone(), own_hold });
         self.put(key.clone(), file);
     }
 

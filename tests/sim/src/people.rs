@@ -287,7 +287,12 @@ impl World {
             return;
         }
         let before = file.clone();
-        let nothing = file.blocked.as_deref().is_some_and(|why| why.starts_with("nothing to"));
+        let says = |what: &str| {
+            let story = storkit_core::board::id_of(here).zip(self.pipe.as_ref());
+            story.is_some_and(|(id, pipe)| pipe.conditions(&id).iter().any(|condition| condition.what == what))
+        };
+        let (declined, review) = (says("declined"), says("review"));
+        let nothing = declined || file.blocked.as_deref().is_some_and(|why| why.starts_with("nothing to"));
         let landed = file.blocked.as_deref().is_some_and(|why| why.starts_with("landed as"));
         file.broken = false;
         file.blocked = None;
@@ -304,7 +309,7 @@ impl World {
             self.files.save(here, file.clone());
         }
         match here.stage {
-            Stage::Qa if file.review_hold => self.person_moves(here, Stage::Merge),
+            Stage::Qa if review || file.review_hold => self.person_moves(here, Stage::Merge),
             Stage::Qa | Stage::Merge if nothing => self.person_moves(here, Stage::Current),
             _ if landed => self.person_moves(here, Stage::Done),
             _ => {}

@@ -133,3 +133,14 @@ pub(crate) fn config(rng: &mut Rng) -> Arc<Config> {
         agents,
     })
 }
+
+/// The same with all agents, so that every story can be worked on.
+pub(crate) fn full(config: &Config) -> Arc<Config> {
+    let mut config = config.clone();
+    for name in ["coder-2", "qa-1", "mergemaster"] {
+        if !config.agents.iter().any(|agent| agent.name.as_str() == name) {
+            config.agents.push(agent(name, 1));
+        }
+    }
+    Arc::new(config)
+}
