@@ -165,6 +165,9 @@ impl Pipeline {
             return Err(refused(format!("{} is held: {why}", story.id), "`storkit unhold` lets it go on"));
         }
         if !matches!(story.stage, Stage::Backlog | Stage::Current) {
+            if story.blocked.is_some() {
+                self.unblocked(&story.id, None);
+            }
             return Ok((clearing(story), format!("is in {} already", story.stage)));
         }
         if self.tracks.get(&story.id).is_some_and(|track| track.work.run().is_some() && !track.abandoned) {

@@ -77,6 +77,7 @@ impl Pipeline {
         let Some(id) = id_of(&seen.key) else {
             return self.board.put(seen.key, seen.what.clone()).is_none_or(|before| before != seen.what);
         };
+        self.own_words_stand(&id, &seen.what);
         let what = self.overlaid(&id, seen.what);
         let before = self.board.put(seen.key, what.clone());
         if before.as_ref() == Some(&what) {
@@ -124,6 +125,16 @@ impl Pipeline {
         memory.mends = 0;
         memory.declined = declined;
         self.touched.insert(id.clone());
+    }
+
+    /// A person's own hold stands over one of storkit's that waited to be written.
+    fn own_words_stand(&mut self, id: &StoryId, what: &Content) {
+        let Ok(story) = what.as_ref() else { return };
+        if let Some(track) = self.tracks.get_mut(id)
+            && story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits())
+        {
+            track.pending.retain(|edit| !matches!(edit, Edit::Hold(_)));
+        }
     }
 
     /// A file as it is with storkit's unwritten edits on top.
