@@ -14,6 +14,7 @@ pub mod front_matter;
 pub mod graph;
 pub mod hints;
 pub mod ids;
+pub mod invariants;
 pub mod memory;
 pub mod pipeline;
 pub mod prompt;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Edit;
 use crate::ids::{AgentName, Oid, RunId};
 use crate::stage::Stage;
 use crate::time::Wall;
@@ -74,6 +75,8 @@ pub struct Memory {
     pub landed: Option<Oid>,
     /// Changed paths that only a person lets through, as last seen.
     pub protected: Vec<String>,
+    /// Edits of its file that are not written yet.
+    pub unwritten: Vec<Edit>,
     /// A `blocked` that a person took away while its cause still stands.
     pub declined: Option<String>,
     /// Runs so far.

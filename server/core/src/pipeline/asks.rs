@@ -28,6 +28,8 @@ pub(super) enum Step {
 pub(super) struct Script {
     ask: AskId,
     story: StoryId,
+    /// Where the story was when it was asked for; elsewhere the rest does not apply.
+    from: Stage,
     doing: Option<Step>,
     rest: VecDeque<Step>,
     message: String,
@@ -61,6 +63,10 @@ impl Pipeline {
             // The shell answers these from `status` and `why`, since they need what it alone knows.
             Request::Status { .. } => Some(Err(refused("the board is read elsewhere", ""))),
             Request::Pause { why } => {
+                // Until a person has looked at what git did, its moves are not followed.
+                if let Some(pause) = self.pause.as_ref().filter(|pause| pause.by_git) {
+                    return Some(Ok(done(None, format!("is paused already: {}", pause.why))));
+                }
                 let why = why.unwrap_or_else(|| "by hand".to_owned());
                 self.set_pause(Some(Pause { why: why.clone(), by_git: false }));
                 Some(Ok(done(None, format!("paused: {why}"))))
@@ -118,7 +124,8 @@ impl Pipeline {
         match plan {
             Err(refusal) => Some(Err(refusal)),
             Ok((steps, message)) => {
-                self.run_script(Script { ask, story: id.clone(), doing: None, rest: steps.into(), message })
+                let (story, from) = (id.clone(), story.stage);
+                self.run_script(Script { ask, story, from, doing: None, rest: steps.into(), message })
             }
         }
     }
@@ -149,7 +156,7 @@ impl Pipeline {
         let from = self.board.stage(id)?;
         let message = format!("{from} → {to}");
         let rest = if from == to { VecDeque::new() } else { VecDeque::from([Step::Move(to)]) };
-        self.run_script(Script { ask, story: id.clone(), doing: None, rest, message })
+        self.run_script(Script { ask, story: id.clone(), from, doing: None, rest, message })
     }
 
     fn plan_start(&mut self, story: &Story, agent: Option<String>) -> Plan {
@@ -158,6 +165,9 @@ impl Pipeline {
             return Err(refused(format!("{} is held: {why}", story.id), "`storkit unhold` lets it go on"));
         }
         if !matches!(story.stage, Stage::Backlog | Stage::Current) {
+            if story.blocked.is_some() {
+                self.unblocked(&story.id, None);
+            }
             return Ok((clearing(story), format!("is in {} already", story.stage)));
         }
         if self.tracks.get(&story.id).is_some_and(|track| track.work.run().is_some() && !track.abandoned) {
@@ -190,6 +200,10 @@ impl Pipeline {
         } else {
             "nothing ran for it; held"
         };
+        // A person's own hold, with its words, is as good, and `start` does not clear it.
+        if story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits()) {
+            return (Vec::new(), message.to_owned());
+        }
         (vec![Step::Edit(vec![Edit::Hold(Some(HOLD_STOPPED.to_owned()))])], message.to_owned())
     }
 
@@ -259,6 +273,12 @@ impl Pipeline {
         let Some(stage) = self.board.stage(&id) else {
             return Some(Err(refused(format!("{id}: its file is gone"), "`storkit restore` brings it back")));
         };
+        if stage != script.from {
+            return Some(Err(refused(
+                format!("{id} has just been moved to {stage} by somebody else"),
+                "look where it is now: `storkit status`",
+            )));
+        }
         script.doing = Some(step.clone());
         let op = self.new_op(Purpose::Ask(Box::new(script)));
         match step {
@@ -280,10 +300,13 @@ impl Pipeline {
     pub(super) fn take_ask_outcome(&mut self, script: Script, outcome: Outcome) {
         let id = script.story.clone();
         let (ask, seq) = (script.ask, self.seq);
-        if let Some(Step::Edit(edits)) = &script.doing {
-            self.track_mut(&id).asked.retain(|edit| !edits.contains(edit));
+        // A story that is gone by now stays unknown.
+        if let Some(track) = self.tracks.get_mut(&id) {
+            if let Some(Step::Edit(edits)) = &script.doing {
+                track.asked.retain(|edit| !edits.contains(edit));
+            }
+            track.stale_before = seq;
         }
-        self.track_mut(&id).stale_before = seq;
         self.rescan(&id);
         let failure = match (&script.doing, outcome) {
             (Some(Step::Move(to)), Outcome::Move(MoveEnd::Moved)) => {

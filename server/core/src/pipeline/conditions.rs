@@ -108,6 +108,9 @@ impl Pipeline {
             );
             found.push(condition("backoff", detail, "`storkit retry` tries at once"));
         }
+        if track.look_since.is_some() {
+            found.push(condition("board", "its file was not where it was: it is looked for again", ""));
+        }
         if let Some(why) = &track.unwritable {
             found.push(condition("unwritten", format!("a key waits to be written: {why}"), "mend the file"));
         }

@@ -72,12 +72,16 @@ impl Pipeline {
                 self.set_content(id, content);
                 self.rescan(id);
             }
-            EditEnd::SourceGone => self.rescan(id),
+            // Away for a moment, or moved by a person, which ends what was wanted of it.
+            EditEnd::SourceGone => {
+                put_back(&mut self.track_mut(id).pending, edits);
+                self.look_again(id);
+            }
             EditEnd::Broken => {
                 let track = self.track_mut(id);
                 track.unwritable = Some("its front matter does not parse".to_owned());
                 put_back(&mut track.pending, edits);
-                self.rescan(id);
+                self.look_again(id);
             }
             EditEnd::Failed(why) => {
                 let track = self.track_mut(id);
@@ -95,6 +99,14 @@ impl Pipeline {
             let story = Story { content, ..story.clone() };
             self.board.put(key, std::sync::Arc::new(Ok(story)));
         }
+    }
+
+    /// The file is not as it was believed to be: nothing is decided before it was looked at again. Scans of what
+    /// storkit is doing are passed over, so a decision made at once could be made for ever.
+    pub(super) fn look_again(&mut self, id: &StoryId) {
+        let seq = self.seq;
+        self.track_mut(id).look_since = Some(seq);
+        self.rescan(id);
     }
 
     pub(super) fn rescan(&mut self, id: &StoryId) {

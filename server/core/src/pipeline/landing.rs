@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::Pipeline;
 use super::track::Candidate;
 use crate::config::Gate;
+use crate::effect::Effect;
 use crate::facts::Intent;
 use crate::ids::Oid;
 use crate::stage::Stage;
@@ -33,6 +34,8 @@ pub(super) struct RedBase {
     pub(super) gate: String,
     /// Why.
     pub(super) why: String,
+    /// The gates of that round; under others it may be green.
+    pub(super) gates: Vec<Gate>,
 }
 
 /// A tree on which the merge gates passed.
@@ -65,27 +68,31 @@ impl Landing {
 }
 
 impl Pipeline {
-    /// Finishes landings that were on their way: base has them, so their files go to done, unless a person
-    /// moved them meanwhile.
+    /// Finishes landings that were on their way: base has them. Until their files are in done they count as in merge,
+    /// since storkit itself moves them nowhere else; where a person took one is then followed as any move is.
     pub(super) fn settle_intents(&mut self) {
         for intent in std::mem::take(&mut self.landing.intents) {
-            let id = &intent.story;
-            let Some(stage) = self.board.stage(id).filter(|_| intent.landed) else { continue };
-            if !self.tracks.contains_key(id) {
-                self.sync(id);
+            let id = intent.story.clone();
+            if !intent.landed {
+                continue;
             }
-            let acted = self.remembered_stage(id);
-            if stage.is_closed() {
-                self.out.push(crate::effect::Effect::Landed(id.clone(), self.push_remote()));
-            } else if acted.is_none_or(|acted| acted == stage) {
-                self.move_to(id, Stage::Done);
-            } else {
-                self.landed_elsewhere(id, &intent.commit);
+            let Some(stage) = self.board.stage(&id) else {
+                // Away, or in two places.
+                self.landing.intents.push(intent);
+                continue;
+            };
+            let remembered = self.remembered.get(&id).and_then(|memory| memory.stage);
+            if stage.is_closed() || remembered.is_some_and(Stage::is_closed) {
+                self.out.push(Effect::Landed(id, self.push_remote()));
+                continue;
             }
+            if self.tracks.get(&id).is_none_or(|track| track.memory.stage.is_none()) {
+                self.first_seen(&id, stage);
+            }
+            let memory = self.track_mut(&id).change();
+            memory.stage = Some(Stage::Merge);
+            memory.landed = Some(intent.commit);
+            self.touched.insert(id);
         }
-    }
-
-    fn remembered_stage(&self, id: &crate::ids::StoryId) -> Option<Stage> {
-        self.tracks.get(id).and_then(|track| track.memory.stage)
     }
 }

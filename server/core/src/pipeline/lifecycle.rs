@@ -58,12 +58,20 @@ impl Pipeline {
                 false
             }
             Placement::Many(_) => {
-                let track = self.track_mut(id);
+                let paused = self.git_paused();
+                // Of a story that is first seen twice nothing is known yet, and what is remembered stays so.
+                let unknown = || Track { saved: true, ..Track::default() };
+                let track = self.tracks.entry(id.clone()).or_insert_with(unknown);
                 let since = *track.double_since_ms.get_or_insert(now);
                 track.gone_since_ms = None;
-                if now >= since + SETTLE_MS {
+                if now >= since + SETTLE_MS && !paused {
                     self.cancel(id, super::GRACE_STOP_MS);
                 }
+                false
+            }
+            // Under another spelling it is another story, with a branch of its own; this one is gone.
+            Placement::One(key) if crate::board::id_of(key).as_ref() != Some(id) => {
+                self.absent(id, now);
                 false
             }
             Placement::One(key) => {
@@ -82,7 +90,10 @@ impl Pipeline {
             return;
         }
         if track.is_free() {
-            self.tracks.remove(id);
+            let landed = self.tracks.remove(id).is_some_and(|track| track.memory.landed.is_some());
+            if landed {
+                self.out.push(Effect::Landed(id.clone(), self.push_remote()));
+            }
             self.out.push(Effect::Remember(id.clone(), None));
             self.tell(Topic::Moved, Some(id), "deleted; its branch and worktree stay until `storkit prune`");
         } else {
@@ -91,7 +102,8 @@ impl Pipeline {
     }
 
     fn present(&mut self, id: &StoryId, stage: Stage) -> bool {
-        if !self.tracks.contains_key(id) {
+        // A request may have made a track for a story that was gone, or before the first look.
+        if self.tracks.get(id).is_none_or(|track| track.memory.stage.is_none()) {
             self.first_seen(id, stage);
         }
         let paused = self.git_paused();
@@ -100,7 +112,7 @@ impl Pipeline {
         track.double_since_ms = None;
         let Some(from) = track.memory.stage else { return false };
         if from == stage {
-            return track.is_free();
+            return track.is_free() && track.look_since.is_none();
         }
         if paused || matches!(track.work, Work::Moving(..)) {
             return false;
@@ -117,11 +129,15 @@ impl Pipeline {
         let (wall, mono_ms) = (self.now.wall, self.now.mono_ms);
         let remembered = self.remembered.remove(id);
         let is_new = remembered.is_none();
+        let asked = self.tracks.remove(id).unwrap_or_default();
         let mut track = Track {
             memory: remembered.unwrap_or_default(),
             saved: true,
             branch: self.branches.contains(id),
             changed_ms: mono_ms,
+            asked: asked.asked,
+            only_agent: asked.only_agent,
+            stale_before: asked.stale_before,
             ..Track::default()
         };
         if track.memory.stage.is_none() {
@@ -131,7 +147,18 @@ impl Pipeline {
             track.saved = stage == Stage::Backlog || stage == Stage::Archived;
         }
         track.promote = stage == Stage::Backlog;
+        // What the last daemon did not come to write counts, and is written now.
+        track.pending.clone_from(&track.memory.unwritten);
+        let unwritten = track.pending.clone();
+        let failed = track.memory.failures >= self.config.max_retries;
         self.tracks.insert(id.clone(), track);
+        for edit in &unwritten {
+            self.apply_in_memory(id, edit);
+        }
+        if failed && self.story(id).is_some_and(|story| story.blocked.is_none()) {
+            // A person took `blocked` away while no daemon ran.
+            self.unblocked(id, None);
+        }
         if is_new && self.awake {
             self.entered(id, stage);
         }
@@ -149,6 +176,9 @@ impl Pipeline {
         }
         if let Work::Running(_, run) = &work {
             self.record_lost_run(id, run, why);
+        }
+        if let Work::Moving(..) = &work {
+            self.look_again(id);
         }
         let now = self.now.mono_ms;
         let track = self.track_mut(id);

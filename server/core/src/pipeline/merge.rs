@@ -7,7 +7,7 @@ use super::runs::MENDS_MAX;
 use super::track::{Candidate, Wait, Work};
 use crate::config::{Gate, GateStage, Role};
 use crate::effect::{AdvanceOrder, Effect, GatesOrder, GatesPlace, SquashOrder, Topic};
-use crate::facts::{AdvanceEnd, Edit, GateResult, GatesEnd, Overlap, SquashEnd};
+use crate::facts::{AdvanceEnd, GateResult, GatesEnd, Overlap, SquashEnd};
 use crate::ids::{Oid, StoryId};
 use crate::memory::{Note, Step};
 use crate::stage::Stage;
@@ -23,7 +23,9 @@ const REFUSED_MAX: u32 = 3;
 impl Pipeline {
     pub(super) fn step_merge(&mut self, id: &StoryId) {
         if self.tracks.get(id).is_some_and(|track| track.memory.landed.is_some()) {
-            self.move_to(id, Stage::Done);
+            if !self.waits_still(id) {
+                self.move_to(id, Stage::Done);
+            }
             return;
         }
         if !self.obstacles(id).is_empty() {
@@ -63,7 +65,8 @@ impl Pipeline {
         match end {
             SquashEnd::Ready { commit, tree, base, base_tree, tip } => {
                 self.track_mut(id).wait = None;
-                self.consider(id, Candidate { commit, tree, base, base_tree, tip });
+                let gates = self.merge_gates();
+                self.consider(id, Candidate { commit, tree, base, base_tree, tip, gates });
             }
             SquashEnd::Nothing if self.story(id).is_some_and(|story| story.kind == Kind::Spike) => {
                 self.move_to(id, Stage::Done);
@@ -88,36 +91,48 @@ impl Pipeline {
 
     /// Decides what a commit that could land needs before it does.
     fn consider(&mut self, id: &StoryId, candidate: Candidate) {
-        let gates = self.merge_gates();
-        if gates.is_empty() || self.landing.is_green(&candidate.tree, &gates) {
+        if !self.obstacles(id).is_empty() {
+            return;
+        }
+        let gates = &candidate.gates;
+        if gates.is_empty() || self.landing.is_green(&candidate.tree, gates) {
             self.advance(id, candidate);
             return;
         }
-        let base_green = self.landing.is_green(&candidate.base_tree, &gates);
+        let base_green = self.landing.is_green(&candidate.base_tree, gates);
         if base_green {
             self.landing.red = None;
         }
         if let Some(red) = self.landing.red.clone() {
-            if red.tip == candidate.base {
+            if red.tip == candidate.base && red.gates == *gates {
                 self.wait_for_base(id, &red);
                 return;
             }
             self.landing.red = None;
         }
-        if !self.gates_free() {
-            let again = self.now.mono_ms + LOOK_AGAIN_MS;
-            self.track_mut(id).wait = Some(Self::gone_wait("all gate rounds are taken".to_owned(), again));
-            return;
-        }
         if !base_green && self.landing.moved_by_others(&candidate) {
             self.gate_base(id, candidate, None);
         } else {
-            self.gate_candidate(id, candidate, gates);
+            self.gate_candidate(id, candidate);
         }
     }
 
-    fn gate_candidate(&mut self, id: &StoryId, candidate: Candidate, gates: Vec<Gate>) {
+    /// Whether one more round of merge gates fits; else the story waits for it.
+    fn may_gate(&mut self, id: &StoryId) -> bool {
+        let free = self.gates_free();
+        if !free {
+            let again = self.now.mono_ms + LOOK_AGAIN_MS;
+            self.track_mut(id).wait = Some(Self::gone_wait("all gate rounds are taken".to_owned(), again));
+        }
+        free
+    }
+
+    fn gate_candidate(&mut self, id: &StoryId, candidate: Candidate) {
+        if !self.may_gate(id) {
+            return;
+        }
         let place = GatesPlace::Commit(candidate.commit.clone());
+        let gates = candidate.gates.clone();
         let names = gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>().join(", ");
         let (run, config) = (self.last_run(id), self.config.clone());
         let op = self.begin(id, |op| Work::LandingGating(op, candidate));
@@ -126,11 +141,20 @@ impl Pipeline {
     }
 
     fn gate_base(&mut self, id: &StoryId, candidate: Candidate, red: Option<GateResult>) {
-        let (gates, config, run) = (self.merge_gates(), self.config.clone(), self.last_run(id));
+        if !self.may_gate(id) {
+            return;
+        }
+        let (gates, config, run) = (candidate.gates.clone(), self.config.clone(), self.last_run(id));
         let place = GatesPlace::Commit(candidate.base.clone());
         let op = self.begin(id, |op| Work::BaseGating(op, candidate, red));
         self.out.push(Effect::Gates(op, GatesOrder { story: id.clone(), run, place, gates, config }));
         self.tell(Topic::Merging, Some(id), format!("merge gates on {} itself", self.base_name()));
+    }
+
+    /// Whether a landing may go on after a round: nothing came up for its story, and the gates are still the same.
+    /// Else it begins again when it may; what was green is on record.
+    fn goes_on(&self, id: &StoryId, candidate: &Candidate) -> bool {
+        self.obstacles(id).is_empty() && candidate.gates == self.merge_gates()
     }
 
     pub(super) fn landing_gated(&mut self, id: &StoryId, candidate: Candidate, end: GatesEnd) {
@@ -139,17 +163,23 @@ impl Pipeline {
             GatesEnd::Waits(why) => return self.wait_outside(id, "gates", why),
             GatesEnd::Ran(results) => results,
         };
-        let Some(red) = failed(&results).cloned() else {
-            self.tell_gates(Topic::Green, Some(id), "merge gates passed", results);
-            self.landing.note_green(candidate.tree.clone(), self.merge_gates());
-            self.advance(id, candidate);
+        let red = failed(&results).cloned();
+        match &red {
+            None => {
+                self.tell_gates(Topic::Green, Some(id), "merge gates passed", results);
+                self.landing.note_green(candidate.tree.clone(), candidate.gates.clone());
+            }
+            Some(red) => {
+                self.tell_gates(Topic::Red, Some(id), format!("merge gate {} failed", red.name), results);
+            }
+        }
+        if !self.goes_on(id, &candidate) {
             return;
-        };
-        self.tell_gates(Topic::Red, Some(id), format!("merge gate {} failed", red.name), results);
-        if self.landing.is_green(&candidate.base_tree, &self.merge_gates()) {
-            self.blame(id, red);
-        } else {
-            self.gate_base(id, candidate, Some(red));
+        }
+        match red {
+            None => self.advance(id, candidate),
+            Some(red) if self.landing.is_green(&candidate.base_tree, &candidate.gates) => self.blame(id, red),
+            red => self.gate_base(id, candidate, red),
         }
     }
 
@@ -167,16 +197,20 @@ impl Pipeline {
         };
         if let Some(red) = failed(&results) {
             let why = red.failure.clone().unwrap_or_default();
-            let red = RedBase { tip: candidate.base, gate: red.name.clone(), why };
+            let (tip, gate) = (candidate.base, red.name.clone());
+            let red = RedBase { tip, gate, why, gates: candidate.gates };
             self.wait_for_base(id, &red);
             self.landing.red = Some(red);
             return;
         }
-        self.landing.note_green(candidate.base_tree.clone(), self.merge_gates());
+        self.landing.note_green(candidate.base_tree.clone(), candidate.gates.clone());
         self.landing.known_base = Some(candidate.base.clone());
+        if !self.goes_on(id, &candidate) {
+            return;
+        }
         match story_red {
             Some(red) => self.blame(id, red),
-            None => self.gate_candidate(id, candidate, self.merge_gates()),
+            None => self.gate_candidate(id, candidate),
         }
     }
 
@@ -310,20 +344,8 @@ impl Pipeline {
         self.landing.red = None;
         let text = format!("landed on {} as {}", self.base_name(), commit.short());
         self.tell(Topic::Landed, Some(id), text);
+        // From merge it goes to done; a person who has taken it elsewhere meanwhile is followed there.
         self.track_mut(id).change().landed = Some(commit.clone());
-        // An editor may have renamed the file away for a moment: then it goes to done when it is back.
-        if self.board.stage(id).is_some_and(|stage| stage != Stage::Merge) {
-            self.landed_elsewhere(id, commit);
-        }
-    }
-
-    /// Base has a story's work, but a person has moved the story meanwhile: it stays where it was put.
-    pub(super) fn landed_elsewhere(&mut self, id: &StoryId, commit: &Oid) {
-        self.out.push(Effect::Landed(id.clone(), self.push_remote()));
-        self.sync(id);
-        if self.board.stage(id).is_some_and(|stage| !stage.is_closed()) {
-            self.want(id, Edit::Blocked(Some(format!("landed as {}", commit.short()))));
-        }
     }
 
     /// The remote that base is pushed to after a landing.

@@ -8,6 +8,7 @@ mod close;
 mod conditions;
 mod current;
 mod edits;
+mod inside;
 mod landing;
 mod lifecycle;
 mod merge;
@@ -149,18 +150,20 @@ impl Pipeline {
         self.take(event);
         if self.started && self.scanned {
             self.turn();
+        } else {
+            self.stop_when_idle();
         }
         std::mem::take(&mut self.out)
-    }
-
-    /// Whether the board was seen whole and every story had its first turn: what is shown from now on is true.
-    pub fn is_awake(&self) -> bool {
-        self.awake
     }
 
     /// The number of events handled: what a scan that begins now is to carry as its `begin`.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The monotonic time of the last event, in milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        self.now.mono_ms
     }
 
     /// The configuration in force.

@@ -26,6 +26,12 @@ impl Pipeline {
         self.out.push(Effect::Move(op, MoveOrder { story: id.clone(), from, to }));
     }
 
+    /// Whether what the story waits for is still to be waited for, such as a folder that refused a move.
+    pub(super) fn waits_still(&self, id: &StoryId) -> bool {
+        let wait = self.tracks.get(id).and_then(|track| track.wait.as_ref());
+        wait.is_some_and(|wait| wait.again_ms.is_none_or(|at| self.now.mono_ms < at))
+    }
+
     pub(super) fn moved(&mut self, id: &StoryId, to: Stage, end: MoveEnd) {
         let (seq, now, wall) = (self.seq, self.now.mono_ms, self.now.wall);
         match end {
@@ -43,7 +49,7 @@ impl Pipeline {
                 self.entered(id, to);
                 self.rescan(id);
             }
-            MoveEnd::SourceGone => self.rescan(id),
+            MoveEnd::SourceGone => self.look_again(id),
             MoveEnd::TargetTaken => {
                 let taken = format!(".storkit/work/{}/{}", to.folder(), id.file_name());
                 self.track_mut(id).wait = Some(Wait {
@@ -52,7 +58,7 @@ impl Pipeline {
                     hint: Some("move or rename that file".to_owned()),
                     again_ms: Some(now + RETRY_MOVE_MS),
                 });
-                self.rescan(id);
+                self.look_again(id);
             }
             MoveEnd::Failed(why) => {
                 self.track_mut(id).wait = Some(Wait {
@@ -61,6 +67,7 @@ impl Pipeline {
                     hint: Some("mend the folder's permissions or free disk space".to_owned()),
                     again_ms: Some(now + RETRY_MOVE_MS),
                 });
+                self.look_again(id);
             }
         }
     }
@@ -96,6 +103,7 @@ impl Pipeline {
         let rejection = from == Stage::Qa && to == Stage::Current;
         let approval = from == Stage::Qa && to == Stage::Merge;
         let track = self.track_mut(id);
+        let landed = track.memory.landed.take().filter(|_| from == Stage::Merge);
         track.pending.clear();
         track.enter(to, wall);
         let memory = track.change();
@@ -111,10 +119,18 @@ impl Pipeline {
         }
         let rejections = memory.rejections;
         self.clear_own_keys(id);
-        if to == Stage::Backlog {
+        let own_words = self.story(id).is_some_and(|story| story.hold.is_some());
+        if to == Stage::Backlog && !own_words {
             self.want(id, Edit::Hold(Some(HOLD_MOVED_BACK.to_owned())));
         }
         self.tell_moved(id, Some(from), to);
+        if let Some(commit) = landed {
+            // Base has its work: the landing is finished, and the file stays where the person put it.
+            self.out.push(Effect::Landed(id.clone(), self.push_remote()));
+            if !to.is_closed() {
+                self.want(id, Edit::Blocked(Some(format!("landed as {}", commit.short()))));
+            }
+        }
         if rejection && rejections >= rejections_max {
             self.block(id, format!("rejected {rejections} times: see `## Review notes`"));
         }

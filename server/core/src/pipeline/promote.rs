@@ -87,10 +87,11 @@ impl Pipeline {
         (self.config.board.archive_after_ms / 4).clamp(1_000, SWEEP_MS)
     }
 
-    /// When done is to be looked through next; none while nothing is there.
+    /// When done is to be looked through next; none while nothing is there, or nothing may be moved.
     pub(super) fn next_sweep_ms(&self) -> Option<u64> {
         let any = self.board.files_in(Stage::Done).next().is_some();
-        any.then(|| self.swept_ms + self.sweep_every_ms())
+        let may = self.pause.is_none() && self.stopping.is_none();
+        (any && may).then(|| self.swept_ms + self.sweep_every_ms())
     }
 
     /// Puts away what has been done for long enough.

@@ -15,7 +15,9 @@ pub(super) const NOTHING_TO_REVIEW: &str = "nothing to review";
 impl Pipeline {
     pub(super) fn step_qa(&mut self, id: &StoryId) {
         if self.tracks.get(id).is_some_and(|track| track.memory.rejecting) {
-            self.take_back(id);
+            if !self.waits_still(id) {
+                self.take_back(id);
+            }
             return;
         }
         if !self.obstacles(id).is_empty() {

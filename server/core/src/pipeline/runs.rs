@@ -63,7 +63,7 @@ impl Pipeline {
         }
         let Ok(agent) = self.agent_for(id, role) else { return };
         let agent = agent.name.clone();
-        let run = Run { id: self.new_run(), agent: agent.clone(), started: false };
+        let run = Run { id: self.new_run(), agent: agent.clone(), role, started: false };
         let config = self.config.clone();
         let order = PrepareOrder { story: id.clone(), run: run.id, config };
         let op = self.begin(id, |op| Work::Preparing(op, run));
@@ -78,7 +78,8 @@ impl Pipeline {
                 track.branch = true;
                 track.worktree = Some(worktree.clone());
                 track.base = Some(base.clone());
-                if !abandoned && self.stopping.is_none() {
+                // What came up meanwhile, such as a hold, keeps the agent from starting; the worktree is ready.
+                if !abandoned && self.obstacles(id).is_empty() {
                     self.launch(id, run, worktree, base);
                 }
             }
@@ -107,9 +108,6 @@ impl Pipeline {
         memory.declined = None;
         memory.run = Some(run.id);
         memory.agent = Some(agent.name.clone());
-        if agent.role == Role::Mergemaster {
-            memory.mends += 1;
-        }
         let order = RunOrder {
             run: run.id,
             story: id.clone(),
@@ -159,7 +157,7 @@ impl Pipeline {
     }
 
     pub(super) fn run_over(&mut self, id: &StoryId, run: &Run, facts: RunFacts, abandoned: bool) {
-        let role = self.config.agent(&run.agent).map_or(Role::Coder, |agent| agent.role);
+        let role = run.role;
         let may_do_nothing = self.story(id).is_some_and(|story| story.kind == Kind::Spike);
         let facts = RunFacts { cancelled: facts.cancelled || abandoned, ..facts };
         let end = classify(&facts, role, may_do_nothing);
@@ -172,6 +170,11 @@ impl Pipeline {
         }
         if end != RunEnd::Cancelled && !matches!(end, RunEnd::TryLater(_)) {
             track.change().transients = 0;
+        }
+        if role == Role::Mergemaster
+            && matches!(end, RunEnd::Done | RunEnd::Failed(_) | RunEnd::MergeFailed(_))
+        {
+            track.change().mends += 1;
         }
         self.judge(id, role, end, facts);
     }
@@ -270,7 +273,7 @@ impl Pipeline {
     pub(super) fn take_answer(&mut self, id: &StoryId) {
         let settle_ms = self.config.answer_settle_ms;
         let (Some(story), Some(track)) = (self.story(id), self.tracks.get(id)) else { return };
-        let due = track.answer_due_ms(settle_ms).is_some_and(|due| due <= self.now.mono_ms);
+        let due = track.answer_due_ms(settle_ms) <= self.now.mono_ms;
         let open = Self::question_is_open(story, track) && story.answered;
         let Some(number) = story.question.as_ref().map(|question| question.value).filter(|_| open && due)
         else {

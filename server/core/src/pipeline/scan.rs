@@ -16,11 +16,13 @@ use crate::story::{Problem, Story};
 pub(super) const PAUSED_BY_GIT: &str = "the board changed with git";
 
 impl Pipeline {
-    pub(super) fn take_scan(&mut self, scan: Scan) {
+    pub(super) fn take_scan(&mut self, mut scan: Scan) {
         let folders = scan.missing_folders.iter().map(|stage| missing_folder(*stage));
-        self.board_problems = scan.problems.into_iter().chain(folders).collect();
-        let absent = if scan.complete { self.not_in(&scan.present) } else { scan.absent };
+        self.board_problems = std::mem::take(&mut scan.problems).into_iter().chain(folders).collect();
+        let absent =
+            if scan.complete { self.not_in(&scan.present) } else { std::mem::take(&mut scan.absent) };
         let mut changed = false;
+        self.looked(&scan, &absent);
         for key in &absent {
             changed |= !self.is_stale(key, scan.begin) && self.unseen(key);
         }
@@ -32,6 +34,23 @@ impl Pipeline {
             self.set_pause(Some(Pause { why: PAUSED_BY_GIT.to_owned(), by_git: true }));
         }
         self.scanned |= scan.complete;
+    }
+
+    /// Notes for whom the scan is the look that was waited for.
+    fn looked(&mut self, scan: &Scan, absent: &[FileKey]) {
+        let waiting: Vec<StoryId> = if scan.complete {
+            self.restless.iter().cloned().collect()
+        } else {
+            scan.present.iter().map(|seen| &seen.key).chain(absent).filter_map(id_of).collect()
+        };
+        for id in waiting {
+            if let Some(track) = self.tracks.get_mut(&id)
+                && track.look_since.is_some_and(|since| since <= scan.begin)
+            {
+                track.look_since = None;
+                self.touched.insert(id);
+            }
+        }
     }
 
     fn not_in(&self, present: &[Seen]) -> Vec<FileKey> {
@@ -59,6 +78,7 @@ impl Pipeline {
         let Some(id) = id_of(&seen.key) else {
             return self.board.put(seen.key, seen.what.clone()).is_none_or(|before| before != seen.what);
         };
+        self.own_words_stand(&id, &seen.what);
         let what = self.overlaid(&id, seen.what);
         let before = self.board.put(seen.key, what.clone());
         if before.as_ref() == Some(&what) {
@@ -96,6 +116,8 @@ impl Pipeline {
         track.not_before_ms = None;
         track.wait = None;
         track.refused = 0;
+        track.crashes = 0;
+        track.ahead = None;
         let memory = track.change();
         memory.step = crate::memory::Step::Begin;
         memory.failures = 0;
@@ -104,6 +126,16 @@ impl Pipeline {
         memory.mends = 0;
         memory.declined = declined;
         self.touched.insert(id.clone());
+    }
+
+    /// A person's own hold stands over one of storkit's that waited to be written.
+    fn own_words_stand(&mut self, id: &StoryId, what: &Content) {
+        let Ok(story) = what.as_ref() else { return };
+        if let Some(track) = self.tracks.get_mut(id)
+            && story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits())
+        {
+            track.pending.retain(|edit| !matches!(edit, Edit::Hold(_)));
+        }
     }
 
     /// A file as it is with storkit's unwritten edits on top.

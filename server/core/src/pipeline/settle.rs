@@ -33,7 +33,12 @@ impl Pipeline {
                 break;
             }
         }
-        if self.stopping.is_some() && self.ops.is_empty() {
+        self.stop_when_idle();
+    }
+
+    /// Ends the daemon that is to end, once nothing is in flight; also before the first look is over.
+    pub(super) fn stop_when_idle(&mut self) {
+        if self.stopping.is_some() && self.ops.is_empty() && !self.stopped {
             self.stopped = true;
             self.out.push(Effect::Stop);
         }
@@ -98,11 +103,12 @@ impl Pipeline {
     fn is_restless(&self, id: &StoryId) -> bool {
         let Some(track) = self.tracks.get(id) else { return false };
         let stage = match self.board.placement(id) {
-            Placement::One(key) => key.stage,
-            Placement::Absent | Placement::Many(_) => return true,
+            Placement::One(key) if track.gone_since_ms.is_none() => key.stage,
+            Placement::One(_) | Placement::Absent | Placement::Many(_) => return true,
         };
         matches!(stage, Stage::Current | Stage::Qa | Stage::Merge)
             || track.work != Work::None
+            || track.look_since.is_some()
             || !track.pending.is_empty()
             || track.memory.stage != Some(stage)
             || (stage == Stage::Backlog && self.is_promotable(id))
@@ -112,6 +118,11 @@ impl Pipeline {
     /// Hands the story's memory to the ledger where it changed.
     fn save(&mut self, id: &StoryId) {
         let Some(track) = self.tracks.get_mut(id) else { return };
+        let writing: &[_] = if let Work::Editing(_, edits) = &track.work { edits } else { &[] };
+        if track.memory.unwritten.iter().ne(writing.iter().chain(&track.pending)) {
+            track.memory.unwritten = writing.iter().chain(&track.pending).cloned().collect();
+            track.saved = false;
+        }
         if !track.saved {
             track.saved = true;
             self.out.push(Effect::Remember(id.clone(), Some(Box::new(track.memory.clone()))));

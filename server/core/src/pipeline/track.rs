@@ -1,5 +1,6 @@
 //! What the pipeline knows of one story beyond its file and its memory: the work in flight, and what it waits for.
 
+use crate::config::{Gate, Role};
 use crate::facts::{Edit, GateResult};
 use crate::ids::{AgentName, Oid, OpId, RunId};
 use crate::memory::Memory;
@@ -44,6 +45,8 @@ pub struct Run {
     pub id: RunId,
     /// The agent.
     pub agent: AgentName,
+    /// Its work, also when it is no longer configured.
+    pub role: Role,
     /// Whether the agent's process has started.
     pub started: bool,
 }
@@ -61,6 +64,8 @@ pub struct Candidate {
     pub base_tree: Oid,
     /// The story branch's tip.
     pub tip: Oid,
+    /// The gates that judge it: those in force when its round began.
+    pub gates: Vec<Gate>,
 }
 
 impl Work {
@@ -152,6 +157,8 @@ pub struct Track {
     pub changed_ms: u64,
     /// What a scan that began before this event says of it is stale.
     pub stale_before: u64,
+    /// A move or a write found the file elsewhere at this event: nothing is decided before a look that began later.
+    pub look_since: Option<u64>,
     /// Edits that are to be written.
     pub pending: Vec<Edit>,
     /// Edits that a request is writing.
@@ -206,8 +213,8 @@ impl Track {
     }
 
     /// When an answer in the file has been left alone for long enough to be taken, `settle_ms` after the last save.
-    pub fn answer_due_ms(&self, settle_ms: u64) -> Option<u64> {
-        self.memory.asked_in.map(|_| self.changed_ms + settle_ms)
+    pub fn answer_due_ms(&self, settle_ms: u64) -> u64 {
+        self.changed_ms + settle_ms
     }
 
     /// The memory, to be changed and then saved.
