@@ -21,6 +21,7 @@ use super::events::{AgentEvent, Told};
 use super::spec::{Container, Ended, How, Identity, Message, REPO_VARIABLE, RUN_VARIABLE, RunSpec, ShimSpec};
 use super::sweep::{Marked, sweep};
 use crate::sys::cancel::{Cancel, How as CancelHow};
+use crate::sys::failpoint::reach;
 use crate::sys::process::command;
 
 /// What is replaced by the prompt in an agent's arguments.
@@ -170,12 +171,14 @@ impl Supervisor {
         let order = serde_json::to_vec(&ShimSpec { spec, container, worktree_is }).map_err(io::Error::other);
         let written = order.and_then(|order| write_private(&order_path, &order));
         written.map_err(|error| failed("write the run's order", &error))?;
+        reach("run.order_written");
         let stderr = std::fs::File::create(&stderr_path).map_or_else(|_| Stdio::null(), Stdio::from);
         let mut command = command(exe);
         // A process group of its own: an interrupt typed at the daemon is not for it.
         command.arg("__supervise").arg(&order_path).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().map_err(|error| failed("start the run's supervisor", &error))?;
+        reach("run.supervisor_started");
         let (input, out) = (child.stdin.take(), child.stdout.take());
         let (Some(input), Some(out)) = (input, out) else {
             return Err(NotRun::NotStartable("the run's supervisor has no pipes".to_owned()));
@@ -194,6 +197,7 @@ impl Supervisor {
         while let Some(line) = lines.next(&mut self.out) {
             match serde_json::from_slice(&line) {
                 Ok(Message::Started { pid, container }) => {
+                    reach("run.program_started");
                     on_event(RunEvent::Started { pid, container, control: self.control.clone() });
                 }
                 Ok(Message::Event { event }) => {
@@ -219,6 +223,7 @@ impl Supervisor {
             told.fill(&mut facts);
             facts
         };
+        reach("run.ended");
         let _ = std::fs::remove_file(&self.order_path);
         facts
     }

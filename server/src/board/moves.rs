@@ -7,6 +7,7 @@ use storkit_core::ids::StoryId;
 use storkit_core::stage::Stage;
 
 use super::{Board, BoardError, lock};
+use crate::sys::failpoint::reach;
 use crate::sys::fs::{Dir, Entry, FsError, unique_name};
 
 impl Board {
@@ -45,9 +46,12 @@ impl Board {
         if let Ok((file, _)) = source.open_file(&name) {
             file.sync_all()?;
         }
+        reach("move.before");
         source.rename_noreplace(&name, &target, &name)?;
+        reach("move.renamed");
         target.sync()?;
         source.sync()?;
+        reach("move.synced");
         if let Ok(Entry::File(stamp)) = target.look(&name) {
             self.turns.wrote(id, stamp);
         }

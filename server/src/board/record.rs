@@ -13,6 +13,7 @@ use storkit_core::stage::Stage;
 use super::create::number_of;
 use super::objects::{GitError, Objects, RunGit, TreeEntry};
 use super::text::{self, Name, STORY_BYTES_MAX};
+use crate::sys::failpoint::reach;
 use crate::sys::fs::{Dir, Entry, Stamp, read_capped};
 use crate::sys::layout::Layout;
 
@@ -78,9 +79,12 @@ impl Recorder {
                 }
             }
             let root = self.write_root(&trees)?;
+            reach("history.tree_written");
             let message = message(&changes, highest);
             let commit = self.objects.write_commit(&root, self.last.commit.as_ref(), &message)?;
+            reach("history.commit_made");
             if self.objects.advance(BOARD_REF, &commit, self.last.commit.as_ref())? {
+                reach("history.ref_moved");
                 self.last = Recorded { commit: Some(commit.clone()), highest, stages, trees };
                 return Ok(Some(commit));
             }

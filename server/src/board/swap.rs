@@ -8,6 +8,7 @@ use storkit_core::ids::StoryId;
 
 use super::kept::{Old, Record};
 use super::{Board, lock};
+use crate::sys::failpoint::reach;
 use crate::sys::fs::{Dir, Entry, Stamp, unique_name, write_new};
 use crate::sys::lease::Lease;
 
@@ -33,8 +34,10 @@ impl Board {
         let meta = swap.file.metadata()?;
         write_new(&tmp, &tag, swap.bytes, meta.mode())?;
         give_to(&tmp, &tag, &meta);
+        reach("edit.temporary_written");
         let note = serde_json::to_vec(&swap.record).map_err(io::Error::other)?;
         write_note(&kept, &tag, &note)?;
+        reach("edit.note_written");
         let undo = || {
             // What stays is found by the sweep.
             let _ = tmp.remove(&tag);
@@ -47,7 +50,11 @@ impl Board {
         }
         let mut old = Old::new(tag.clone(), swap.record.clone());
         match swap.dir.exchange(&name, &tmp, &tag) {
-            Ok(true) => tmp.rename_noreplace(&tag, &kept, &tag)?,
+            Ok(true) => {
+                reach("edit.exchanged");
+                tmp.rename_noreplace(&tag, &kept, &tag)?;
+                reach("edit.old_kept");
+            }
             Ok(false) => {
                 if swap.dir.link(&name, &kept, &tag).is_err() {
                     old.open = Some(swap.file.try_clone()?);
@@ -61,6 +68,7 @@ impl Board {
         }
         swap.dir.sync()?;
         kept.sync()?;
+        reach("edit.synced");
         drop(swap.lease);
         if let Ok(Entry::File(now)) = swap.dir.look(&name) {
             self.turns.wrote(swap.id, now);

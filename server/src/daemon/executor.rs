@@ -11,6 +11,7 @@ use super::acts::{agents, board, gates, landing, records};
 use super::scanner::Look;
 use super::world::{Shared, World};
 use crate::sys::cancel::{Cancel, How};
+use crate::sys::failpoint::reach;
 use crate::sys::task;
 
 /// Carries one effect out. Returns at once.
@@ -63,8 +64,10 @@ fn start(world: &Shared, op: OpId, act: impl FnOnce(&World, &Cancel) -> Outcome 
     world.cancels().insert(op, cancel.clone());
     let shared = Arc::clone(world);
     let spawned = task::spawn("effect", move || {
+        reach("effect.begun");
         let outcome = catch_unwind(AssertUnwindSafe(|| act(&shared, &cancel)));
         let outcome = outcome.unwrap_or_else(|panic| Outcome::Crashed(task::panic_text(panic.as_ref())));
+        reach("effect.done");
         shared.cancels().remove(&op);
         shared.send(Event::Ended(op, outcome));
     });

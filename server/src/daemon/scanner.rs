@@ -13,6 +13,7 @@ use storkit_core::sighting::{FileKey, Scan};
 
 use super::world::Shared;
 use super::{UpError, janitor, service, settings};
+use crate::sys::failpoint::reach;
 use crate::sys::task;
 use crate::watch::{Due, Hint, Rescan, Watcher};
 
@@ -175,6 +176,7 @@ impl Work {
     fn report(&self, scan: Scan) {
         self.world.history.touch();
         self.world.send(Event::Scanned(scan));
+        reach("scan.reported");
     }
 
     fn look_at_disk(&mut self) {

@@ -29,6 +29,7 @@ use crate::git::{Repo, landing};
 use crate::http::Hub;
 use crate::ledger::Ledger;
 use crate::sys::cancel::Cancel;
+use crate::sys::failpoint::reach;
 use crate::sys::layout::Layout;
 use crate::sys::lock::{Acquired, DaemonLock, Holder};
 
@@ -47,8 +48,11 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
         Acquired::Ours(lock) => lock,
         Acquired::Held(holder) => return Err(UpError::Held(holder)),
     };
+    reach("start.locked");
     make_folders(&layout)?;
+    reach("start.folders_made");
     let settings = settings::first(&layout)?;
+    reach("start.config_kept");
     if settings.config.sandbox.mode == SandboxMode::Required {
         return Err(UpError::NoSandbox);
     }
@@ -63,6 +67,7 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     let (looks, scans) = std::sync::mpsc::channel();
     let _runtime = runtime.enter();
     let world = Arc::new(world(options, &repo, base, (inbox, looks))?);
+    reach("start.world_open");
     let recovery = recover(&world, &config)?;
     let scanner = Scanner::start(&world, scans)?;
     let mut dispatcher = Dispatcher::new(Arc::clone(&world), Pipeline::new(seed(), config), messages);
@@ -89,8 +94,10 @@ async fn serve(
     let signals = Signals::listen(options.in_terminal)
         .map_err(|error| UpError::System("cannot listen to signals", error))?;
     let served = service::open(world)?;
+    reach("start.bound");
     service::announce(world)?;
     world.serving.store(true, Ordering::Release);
+    reach("start.announced");
     serving();
     dispatcher.run(signals).await;
     world.ended.send_replace(true);
@@ -162,11 +169,14 @@ fn recover(world: &World, config: &Config) -> Result<Recovery, UpError> {
         tracing::warn!("{swept} processes of an earlier daemon's runs were ended");
     }
     super::janitor::forget_runs(&world.layout);
+    reach("start.swept");
     let recovered = landing::recover(&world.repo, &world.base_branch)?;
+    reach("start.recovered");
     let problems = recovered.notes.into_iter().map(|note| Problem::of_file(".", note, "look at it by hand"));
     let problems = problems.collect();
     if let Ok(ground) = world.ground(config) {
         super::acts::agents::empty_trash(&ground, &Cancel::new());
+        reach("start.trash_emptied");
     }
     let meta = world.ledger.meta(PAUSED);
     let start = Start {

@@ -13,6 +13,8 @@ use std::time::Instant;
 use storkit_core::config::Gate;
 use storkit_core::facts::{GateResult, GatesEnd, ProcessEnd, RunFacts};
 
+use crate::sys::failpoint::reach;
+
 pub use shell::{ShellContext, ShellFailure, ShellOrder, run_shell};
 
 /// Longest part of a log's name that a gate's name makes, in bytes.
@@ -55,7 +57,9 @@ pub fn run_round(
             log: &log,
             timeout_ms: gate.timeout_ms,
         };
+        reach("gate.begun");
         let facts = shell::supervise(&order, context);
+        reach("gate.ended");
         if facts.cancelled {
             return GatesEnd::Cancelled;
         }

@@ -12,6 +12,7 @@ use super::entry::{Entry, RunEnd, RunStart};
 use super::queue::{Query, Work};
 use super::store::{self, OpenError, Store};
 use super::{Shared, read, rebuild};
+use crate::sys::failpoint::reach;
 
 /// Rest between tries while the disk takes nothing.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -303,5 +304,8 @@ fn commit<'a>(
             tracing::warn!(%error, "an entry of the ledger was dropped");
         }
     }
-    transaction.commit()
+    reach("ledger.before_commit");
+    transaction.commit()?;
+    reach("ledger.committed");
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The bottom of the shell: processes, files, clocks and threads, each behind one door.
 
 pub mod cancel;
+pub mod failpoint;
 pub mod fs;
 pub mod layout;
 pub mod lease;

@@ -16,6 +16,7 @@ use crate::git::command::Pinned;
 use crate::git::refs::{self, Transaction};
 use crate::git::repo::busy;
 use crate::git::{GitError, Repo};
+use crate::sys::failpoint::reach;
 
 /// The story that is closed.
 #[derive(Debug, Clone)]
@@ -79,6 +80,7 @@ pub(super) fn look_and_remove(
             if let Some(why) = keep_all(repo, &pins, order, base.as_ref())? {
                 return Ok(CloseEnd::Kept(why));
             }
+            reach("close.kept");
             let needs = Needs::new(&order.worktrees, &order.components);
             if let Err(CommandFailed(tail)) = run_all(&pins.work_tree, &needs.teardown, teardown) {
                 tracing::warn!(%story, tail, "a teardown command failed; the worktree is removed all the same");
@@ -152,5 +154,7 @@ fn drop_branch(repo: &Repo, story: &StoryId, tip: &Oid, has_landed: bool) -> Res
     if has_landed && repo.objects().reference(&refs::landed(story))?.is_none() {
         transaction = transaction.create(&refs::landed(story), tip);
     }
-    transaction.commit(repo, "storkit: closed")
+    transaction.commit(repo, "storkit: closed")?;
+    reach("close.branch_dropped");
+    Ok(())
 }

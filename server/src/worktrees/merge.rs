@@ -13,6 +13,7 @@ use super::setup::{CommandFailed, Needs, RunCommand, copy_files, run_all};
 use crate::git::command::{CHECKOUT_TIMEOUT, Pinned};
 use crate::git::{GitError, Repo};
 use crate::sys::cancel::Cancel;
+use crate::sys::failpoint::reach;
 
 /// The merge worktree's name, which is its folder's.
 pub const MERGE_TREE: &str = ".merge";
@@ -71,7 +72,9 @@ fn ready(
     locks::clear_stale(&pins, MERGE_TREE);
     let git = || repo.git_in(&pins).timeout(CHECKOUT_TIMEOUT).cancel(cancel);
     git().args(["update-ref", "--no-deref", "HEAD", order.commit.as_str()]).run()?;
+    reach("merge_tree.head_set");
     git().args(["reset", "--quiet", "--hard", "--no-recurse-submodules"]).run()?;
+    reach("merge_tree.reset");
     git().args(["clean", "--quiet", "-d", "--force", "--force"]).run()?;
     let needs = Needs::new(&order.worktrees, &order.components);
     copy_files(repo.root(), &pins.work_tree, &needs.copy)?;
@@ -84,6 +87,7 @@ fn ready(
         }
         std::fs::write(&done, &wanted).map_err(GitError::io("write", &done))?;
     }
+    reach("merge_tree.ready");
     Ok(MergeTreeEnd::Ready(pins.work_tree.to_string_lossy().into_owned()))
 }
 
@@ -104,6 +108,7 @@ fn place(ground: &Ground, commit: &Oid) -> Result<Result<Pinned, NoPlace>, GitEr
     ground.forget_gone()?;
     let git = ground.repo().git().args(["worktree", "add", "--quiet", "--no-checkout", "--detach", "--"]);
     git.arg(ground.path(MERGE_TREE)).arg(commit.as_str()).run()?;
+    reach("merge_tree.added");
     ground.tree(MERGE_TREE).map(Ok)
 }
 

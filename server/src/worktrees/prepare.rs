@@ -18,6 +18,7 @@ use crate::git::refs::{self, Transaction};
 use crate::git::repo::busy;
 use crate::git::{GitError, Repo};
 use crate::sys::cancel::Cancel;
+use crate::sys::failpoint::reach;
 
 /// The file in git's record of a worktree that says that its setup has finished.
 const SET_UP: &str = "storkit-set-up";
@@ -76,6 +77,7 @@ impl Work<'_> {
             }
         };
         self.check_out(&pins)?;
+        reach("prepare.checked_out");
         if self.cancel.raised().is_some() {
             return Ok(PrepareEnd::Cancelled);
         }
@@ -88,6 +90,7 @@ impl Work<'_> {
                 return Ok(if cancelled { PrepareEnd::Cancelled } else { PrepareEnd::SetupFailed(tail) });
             }
             std::fs::write(&done, "").map_err(GitError::io("write", &done))?;
+            reach("prepare.set_up");
         }
         let tip = self.repo.branch_tip(&self.order.story.branch())?;
         let from = tip.map_or(Ok(None), |tip| self.repo.objects().merge_base(&base, &tip))?;
@@ -143,6 +146,7 @@ impl Work<'_> {
         let path = self.ground.path(story.as_str());
         let git = self.repo.git().args(["worktree", "add", "--quiet", "--no-checkout", "--"]);
         git.arg(&path).arg(&branch).timeout(CHECKOUT_TIMEOUT).run()?;
+        reach("prepare.worktree_added");
         Ok(Placed::Tree(self.ground.tree(story.as_str())?))
     }
 
@@ -168,7 +172,10 @@ impl Work<'_> {
         };
         // The pin comes first: it is the mark that the branch is storkit's.
         refs::pin(self.repo, story, base)?;
-        transaction.commit(self.repo, "storkit: from base")
+        reach("prepare.branch_pinned");
+        transaction.commit(self.repo, "storkit: from base")?;
+        reach("prepare.branch_made");
+        Ok(())
     }
 
     /// Writes the files of a worktree that has none yet. A worktree with an index has had its checkout, and is left alone.

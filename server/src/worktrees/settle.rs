@@ -16,6 +16,7 @@ use crate::git::command::{CHECKOUT_TIMEOUT, Pinned};
 use crate::git::refs::{self, Transaction};
 use crate::git::repo::busy;
 use crate::git::{GitError, Repo};
+use crate::sys::failpoint::reach;
 
 /// What is to become of uncommitted work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct SettleOrder {
 pub fn settle(ground: &Ground, order: &SettleOrder) -> Result<BranchFacts, GitError> {
     let repo = ground.repo();
     let story = &order.facts.story;
+    reach("settle.begun");
     let (pins, lost) = match ground.find(story.as_str())? {
         Found::Tree(pins) => (Some(pins), None),
         Found::Absent => (None, Some("it is gone".to_owned())),
@@ -63,6 +65,7 @@ pub fn settle(ground: &Ground, order: &SettleOrder) -> Result<BranchFacts, GitEr
     {
         refs::pin(repo, story, &tip)?;
     }
+    reach("settle.done");
     Ok(BranchFacts { broken: not_in_order, unsafe_to_remove, ..branch_facts(repo, &order.facts)? })
 }
 
@@ -82,6 +85,7 @@ impl Tree<'_> {
         if let Some(head) = self.repo.head_commit(self.pins)? {
             refs::pin(self.repo, self.story, &head)?;
         }
+        reach("settle.pinned");
         if not_in_order.is_none() && !lost {
             not_in_order = self.attach()?;
         }
@@ -94,6 +98,7 @@ impl Tree<'_> {
             missed = keep(self.repo, self.pins, &survey, &order.run)?;
             if order.mode == Mode::KeepAndUndo && missed.is_none() && !lost {
                 self.undo(&survey)?;
+                reach("settle.undone");
                 survey = super::snapshot::survey(self.repo, self.pins, base.as_ref())?;
                 not_in_order = broken(self.repo, self.pins, self.story, &survey)?;
             }
@@ -149,6 +154,7 @@ impl Tree<'_> {
     /// Commits what is left over; what git could not read.
     fn commit(&self, survey: &Survey, agent: &str) -> Result<Option<String>, GitError> {
         let missed = add_all(self.repo, self.pins, survey, None)?;
+        reach("settle.added");
         let tree = self.repo.git_in(self.pins).arg("write-tree").run()?.oid()?;
         let branch = refs::head(&self.story.branch());
         let Some(tip) = self.repo.objects().reference(&branch)? else { return Ok(missed) };
@@ -158,6 +164,7 @@ impl Tree<'_> {
             Transaction::new()
                 .update(&branch, &commit, &tip)
                 .commit(self.repo, "storkit: left uncommitted")?;
+            reach("settle.committed");
         }
         Ok(missed)
     }

@@ -9,6 +9,7 @@ use storkit_core::ids::Oid;
 use crate::git::command::{CHECKOUT_TIMEOUT, Pinned};
 use crate::git::refs;
 use crate::git::{GitError, Repo};
+use crate::sys::failpoint::reach;
 
 /// Untracked files above this many bytes are not put into git; they keep the worktree from being removed.
 const HUGE: u64 = 100 << 20;
@@ -167,6 +168,8 @@ pub(super) fn keep(
     };
     parents.extend(&staged);
     let commit = repo.commit_tree(&content.tree, &parents, "storkit: uncommitted work")?;
+    reach("keep.commit_made");
     refs::append(repo, &refs::snap_prefix(owner), &commit)?;
+    reach("keep.ref_set");
     Ok(content.missed)
 }

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use super::ground::{Ground, TRASH};
 use crate::git::GitError;
 use crate::sys::cancel::Cancel;
+use crate::sys::failpoint::reach;
 
 /// Deepest folder that is emptied in place; deeper ones are first moved up.
 const DEPTH_MAX: u32 = 100;
@@ -23,7 +24,12 @@ pub(super) fn put(ground: &Ground, name: &str) -> Result<(), GitError> {
     for n in 0..NAMES_MAX {
         let to = trash.join(format!("{name}-{n}"));
         match rename_to_new(&from, &to) {
-            Ok(()) => return ground.forget_gone(),
+            Ok(()) => {
+                reach("trash.renamed");
+                ground.forget_gone()?;
+                reach("trash.forgotten");
+                return Ok(());
+            }
             Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY) => {}
             Err(error) => return Err(GitError::io("move to the trash", &from)(error.into())),
         }

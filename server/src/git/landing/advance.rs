@@ -15,6 +15,7 @@ use crate::git::command::CHECKOUT_TIMEOUT;
 use crate::git::error::GitError;
 use crate::git::refs::{self, Transaction};
 use crate::git::repo::{Checkout, Repo};
+use crate::sys::failpoint::reach;
 
 /// How long a locked index is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -53,10 +54,12 @@ pub fn advance(repo: &Repo, order: &AdvanceOrder) -> Result<AdvanceEnd, GitError
         .set(&refs::landing(&order.story), &order.commit)
         .set(&refs::landing_tip(&order.story), &order.tip);
     intent.commit(repo, "storkit: landing")?;
+    reach("advance.intent_written");
     let end = go(repo, order)?;
     if !matches!(end, AdvanceEnd::Advanced) {
         finish_landing(repo, &order.story)?;
     }
+    reach("advance.done");
     Ok(end)
 }
 
@@ -69,7 +72,9 @@ pub fn finish_landing(repo: &Repo, story: &StoryId) -> Result<(), GitError> {
         }
     }
     transaction.commit(repo, "storkit: landing finished")?;
+    reach("finish.refs_deleted");
     Record::remove(repo, story);
+    reach("finish.note_removed");
     Ok(())
 }
 
@@ -130,6 +135,7 @@ fn go(repo: &Repo, order: &AdvanceOrder) -> Result<AdvanceEnd, GitError> {
     let place = place(repo, order)?;
     if matches!(place, Place::Reached) {
         set_landed(repo, &order.story, &order.tip, &order.commit)?;
+        reach("advance.landed_set");
     }
     Ok(place.end(order, refusal))
 }
@@ -140,7 +146,9 @@ pub(super) fn move_refs(repo: &Repo, order: &AdvanceOrder) -> Result<(), GitErro
         .update(&refs::head(&order.base_branch), &order.commit, &order.base)
         .set(&refs::landed(&order.story), &order.tip)
         .set(&refs::landed_as(&order.story), &order.commit)
-        .commit(repo, &format!("storkit: land {}", order.story))
+        .commit(repo, &format!("storkit: land {}", order.story))?;
+    reach("advance.refs_moved");
+    Ok(())
 }
 
 /// git's own fast-forward, which refuses to overwrite a person's edits; what it said, where it refused.
@@ -165,6 +173,7 @@ fn fast_forward(
     let mut record =
         Record { pins: checkout.pins.clone(), old: order.base.clone(), process: None, lock: None };
     record.write(repo, &order.story)?;
+    reach("advance.noted");
     let flags =
         ["--ff-only", "--no-autostash", "--no-overwrite-ignore", "--no-verify-signatures", "--no-squash"];
     let git = repo.git_in(&checkout.pins).args(["merge", "--quiet", "--commit"]).args(flags);
@@ -176,10 +185,14 @@ fn fast_forward(
             record.lock = lock;
             // The note is an aid after a crash; without it the lock is left alone and named.
             let _ = record.write(repo, &order.story);
+            reach(if record.lock.is_some() { "advance.git_locked" } else { "advance.git_started" });
         }
     });
     match ended {
-        Ok(output) if output.code == 0 => Ok(Ok(None)),
+        Ok(output) if output.code == 0 => {
+            reach("advance.fast_forwarded");
+            Ok(Ok(None))
+        }
         Ok(output) => {
             let busy = output.stderr.contains("index.lock");
             let why = output.stderr;

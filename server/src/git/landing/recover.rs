@@ -17,6 +17,7 @@ use crate::git::error::GitError;
 use crate::git::objects::Change;
 use crate::git::refs;
 use crate::git::repo::Repo;
+use crate::sys::failpoint::reach;
 
 /// Most paths in one command line.
 const CHUNK: usize = 200;
@@ -43,6 +44,7 @@ pub fn recover(repo: &Repo, base_branch: &str) -> Result<Recovery, GitError> {
                 .push(format!("the landing of {story} waits: base branch {base_branch} does not exist"));
             continue;
         };
+        reach("recover.begun");
         let landed = repo.objects().is_ancestor(&commit, &base)?;
         let record = Record::read(repo, &story);
         if let Some(record) = &record {
@@ -57,11 +59,14 @@ pub fn recover(repo: &Repo, base_branch: &str) -> Result<Recovery, GitError> {
                     .push(format!("the landing of {story} was cut short in {folder}; look at {files}"));
             }
         }
+        reach("recover.checkout_settled");
         if landed {
             let tip = repo.objects().reference(&refs::landing_tip(&story))?;
             set_landed(repo, &story, tip.as_ref().unwrap_or(&commit), &commit)?;
+            reach("recover.landed_set");
         } else {
             finish_landing(repo, &story)?;
+            reach("recover.dropped");
         }
         recovery.intents.push(Intent { story, commit, landed, stage: None });
     }

@@ -11,6 +11,7 @@ use crate::git::error::GitError;
 use crate::git::objects::WORK_PREFIX;
 use crate::git::refs;
 use crate::git::repo::Repo;
+use crate::sys::failpoint::reach;
 
 /// Most conflicting files that are named.
 const FILES_MAX: usize = 100;
@@ -107,7 +108,9 @@ pub fn squash(repo: &Repo, order: &SquashOrder) -> Result<SquashEnd, GitError> {
         }
     };
     // The branch may be reset while the gates run; what the commit holds stays reachable.
+    reach("squash.commit_made");
     refs::pin(repo, &order.story, &tip)?;
+    reach("squash.pinned");
     Ok(SquashEnd::Ready { commit, tree, base, base_tree, tip })
 }
 
