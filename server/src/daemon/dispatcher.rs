@@ -34,12 +34,16 @@ pub(super) struct Dispatcher {
     pub(super) around: Surroundings,
     pub(super) once: bool,
     asks: BTreeMap<AskId, oneshot::Sender<Answer>>,
+    early: Vec<(Request, oneshot::Sender<Answer>)>,
     asked: u64,
     ending: bool,
 }
 
 /// The longest sleep; a next moment further away than this is looked at again then.
 const SLEEP_MAX: Duration = Duration::from_hours(24);
+
+/// Most requests that wait for the first look at the board.
+const EARLY_MAX: usize = 256;
 
 impl Dispatcher {
     /// A loop around a pipeline.
@@ -51,6 +55,7 @@ impl Dispatcher {
             around: Surroundings::default(),
             once: false,
             asks: BTreeMap::new(),
+            early: Vec::new(),
             asked: 0,
             ending: false,
         }
@@ -66,7 +71,7 @@ impl Dispatcher {
                 () = sleep => Message::Event(Event::Woken),
             };
             let stop = match message {
-                Message::Event(event) => self.take(event),
+                Message::Event(event) => self.take(event) || self.ask_again(),
                 Message::Ask(request, reply) => self.ask(request, reply),
             };
             if stop {
@@ -82,7 +87,20 @@ impl Dispatcher {
         Instant::now() + wait.min(SLEEP_MAX)
     }
 
+    /// Takes up what was asked before the board was seen. True when the daemon may end.
+    fn ask_again(&mut self) -> bool {
+        if self.early.is_empty() || !self.pipeline.is_ready() {
+            return false;
+        }
+        let early = std::mem::take(&mut self.early);
+        early.into_iter().fold(false, |stop, (request, reply)| self.ask(request, reply) || stop)
+    }
+
     fn ask(&mut self, request: Request, reply: oneshot::Sender<Answer>) -> bool {
+        if !self.pipeline.is_ready() && self.early.len() < EARLY_MAX {
+            self.early.push((request, reply));
+            return false;
+        }
         if let Request::Status { all } = request {
             let status = self.pipeline.status(&self.surroundings(), all);
             let _ = reply.send(Ok(Reply::Status(Box::new(status))));
