@@ -42,6 +42,9 @@ pub(super) struct Dispatcher {
 /// The longest sleep; a next moment further away than this is looked at again then.
 const SLEEP_MAX: Duration = Duration::from_hours(24);
 
+/// Most requests that wait for the first look at the board.
+const EARLY_MAX: usize = 256;
+
 impl Dispatcher {
     /// A loop around a pipeline.
     pub(super) fn new(world: Shared, pipeline: Pipeline, inbox: mpsc::UnboundedReceiver<Message>) -> Self {
@@ -68,22 +71,13 @@ impl Dispatcher {
                 () = sleep => Message::Event(Event::Woken),
             };
             let stop = match message {
-                Message::Event(event) => self.take(event),
+                Message::Event(event) => self.take(event) || self.ask_again(),
                 Message::Ask(request, reply) => self.ask(request, reply),
             };
-            if stop || self.answer_early() {
+            if stop {
                 return;
             }
         }
-    }
-
-    /// Answers what was asked before the board was known. True when the daemon may end.
-    fn answer_early(&mut self) -> bool {
-        if self.early.is_empty() || !self.pipeline.is_awake() {
-            return false;
-        }
-        let early = std::mem::take(&mut self.early);
-        early.into_iter().fold(false, |stop, (request, reply)| self.ask(request, reply) || stop)
     }
 
     fn next_wake(&self) -> Instant {
@@ -93,8 +87,17 @@ impl Dispatcher {
         Instant::now() + wait.min(SLEEP_MAX)
     }
 
+    /// Takes up what was asked before the board was seen. True when the daemon may end.
+    fn ask_again(&mut self) -> bool {
+        if self.early.is_empty() || !self.pipeline.is_ready() {
+            return false;
+        }
+        let early = std::mem::take(&mut self.early);
+        early.into_iter().fold(false, |stop, (request, reply)| self.ask(request, reply) || stop)
+    }
+
     fn ask(&mut self, request: Request, reply: oneshot::Sender<Answer>) -> bool {
-        if !self.pipeline.is_awake() {
+        if !self.pipeline.is_ready() && self.early.len() < EARLY_MAX {
             self.early.push((request, reply));
             return false;
         }

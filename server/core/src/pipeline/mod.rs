@@ -148,12 +148,17 @@ impl Pipeline {
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), wall: now.wall };
         self.seq += 1;
         self.take(event);
-        if self.started && self.scanned {
+        if self.is_ready() {
             self.turn();
         } else {
             self.stop_when_idle();
         }
         std::mem::take(&mut self.out)
+    }
+
+    /// Whether it has heard what there is and seen the whole board once. Before that no request is answered rightly.
+    pub fn is_ready(&self) -> bool {
+        self.started && self.scanned
     }
 
     /// The number of events handled: what a scan that begins now is to carry as its `begin`.
