@@ -206,6 +206,9 @@ impl World {
             self.check_own_move(&order.story, &from, &to)?;
         }
         let by_copy = self.is_mutant(Mutant::MoveByCopy);
+        if !flight.own {
+            self.may_reject(&from);
+        }
         let mut file = if by_copy { self.files.map[&from].clone() } else { self.files.take(&from).expect("there") };
         file.stay += 1;
         file.by_person = !flight.own;

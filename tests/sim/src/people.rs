@@ -54,8 +54,8 @@ impl World {
         if self.calm {
             return Ok(());
         }
-        let most = self.rng.pick(&[50, 1_000, 10_000, 60_000]);
-        let after = self.rng.between(1, most);
+        let burst = self.rng.chance(30);
+        let after = self.rng.between(1, if burst { 50 } else { self.trouble.people_every });
         self.later_for_all(after, Task::People);
         if !self.rng.chance(self.trouble.people) {
             return Ok(());
@@ -107,7 +107,10 @@ impl World {
                     self.files.save(&to, file);
                 }
             }
-            Deed::Delete => self.files.delete(&here),
+            Deed::Delete => {
+                self.may_reject(&here);
+                self.files.delete(&here);
+            }
             Deed::Respell => self.respell(&here),
             Deed::Answer => self.answer_question(&here),
             Deed::Ask | Deed::New => {}
@@ -122,10 +125,18 @@ impl World {
             return;
         }
         let Some(mut file) = self.files.take(from) else { return };
+        self.may_reject(from);
         file.stay += 1;
         file.by_person = true;
         file.moved_back = (stage == Stage::Backlog).then_some(self.now);
         self.files.put(to, file);
+    }
+
+    /// A story that leaves qa by a person's hand may be seen as rejected.
+    pub(crate) fn may_reject(&mut self, from: &FileKey) {
+        if let Some(id) = storkit_core::board::id_of(from) {
+            *self.watch.rejected.entry(id).or_default() += 1;
+        }
     }
 
     fn respell(&mut self, here: &FileKey) {
