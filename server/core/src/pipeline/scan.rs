@@ -68,6 +68,7 @@ impl Pipeline {
         let gone = self.board.take(key).is_some();
         if let (true, Some(id)) = (gone, id_of(key)) {
             self.cycles_stale = true;
+            self.epics_stale = true;
             self.touched.insert(id);
         }
         gone
@@ -85,6 +86,7 @@ impl Pipeline {
         }
         self.touched.insert(id.clone());
         self.cycles_stale = true;
+        self.epics_stale = true;
         let now = self.now.mono_ms;
         if let Some(track) = self.tracks.get_mut(&id) {
             track.changed_ms = now;
@@ -159,8 +161,10 @@ impl Pipeline {
         }
         match what.as_ref() {
             Ok(story) => {
+                let own_words = story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits());
+                let stands = |edit: &&Edit| !(own_words && matches!(edit, Edit::Hold(_)));
                 let mut story = story.clone();
-                for edit in writing.iter().chain(&track.pending).chain(&track.asked) {
+                for edit in writing.iter().chain(&track.pending).filter(stands).chain(&track.asked) {
                     super::edits::apply(edit, &mut story);
                 }
                 Arc::new(Ok(story))
