@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use storkit_core::board::{Named, Placement, id_of};
 use storkit_core::config::{GateStage, Role};
 use storkit_core::effect::{AdvanceOrder, Effect, GatesOrder, GatesPlace};
 use storkit_core::event::{Event, Outcome};
@@ -59,7 +60,7 @@ impl Watch {
     /// A daemon starts: what it cannot know any more is not asked of it.
     pub(crate) fn restarted(&self, files: &mut Files, ledger: &Ledger) {
         for (key, file) in &mut files.map {
-            let id = storkit_core::board::id_of(key);
+            let id = id_of(key);
             let memory = id.and_then(|id| ledger.memory.get(&id));
             file.moved_back = file.moved_back.filter(|moved| {
                 memory.is_some_and(|(at, memory)| match memory.stage {
@@ -286,7 +287,7 @@ impl World {
         }
         for (key, what) in pipe.board().files() {
             // What waits to be written counts already.
-            let unwritten = storkit_core::board::id_of(key)
+            let unwritten = id_of(key)
                 .and_then(|id| pipe.track(&id))
                 .is_some_and(|track| !track.pending.is_empty() || !track.is_free());
             if unwritten {
@@ -323,10 +324,10 @@ impl World {
         }
         let board = pipe.board();
         for epic in board.stories().filter(|story| story.kind == Kind::Epic && !story.stage.is_closed()) {
-            let free = epic.blocked.is_none() && board.stage(&epic.id).is_some();
+            let free = pipe.conditions(&epic.id).iter().all(|condition| condition.what == "epic");
             let of = |story: &&storkit_core::story::Story| {
                 let named = story.epic.as_ref().map(|name| board.named(&name.value));
-                named == Some(storkit_core::board::Named::One(epic.id.clone()))
+                named == Some(Named::One(epic.id.clone()))
             };
             let mut stories = board.stories().filter(of).peekable();
             if free && stories.peek().is_some() && stories.all(|story| story.stage.is_closed()) {
@@ -338,7 +339,7 @@ impl World {
 
     /// A story that landed does not stand in merge with nothing to merge.
     fn check_landed(&self, pipe: &Pipeline) -> Checked {
-        for story in pipe.board().stories().filter(|story| story.stage == Stage::Merge) {
+        for story in pipe.board().stories().filter(|story| story.stage == Stage::Merge && story.kind != Kind::Epic) {
             let stay = self.files.find(&story.id.file_name().into()).first().map(|key| self.files.map[key].stay);
             if stay.is_some() && self.watch.landed.get(&story.id).copied() == stay && pipe.pause().is_none() {
                 let why = format!("{}: {:?}", story.id, story.blocked);
@@ -354,7 +355,7 @@ impl World {
         let epic = |key: &&FileKey| self.files.map[*key].person.kind == Kind::Epic;
         let keys = self.files.map.keys().filter(open).filter(|key| !epic(key));
         keys.map(|key| {
-            let id = storkit_core::board::id_of(key);
+            let id = id_of(key);
             let why = id.and_then(|id| {
                 let pipe = self.pipe.as_ref()?;
                 Some(format!("{:?} {:?} {:?}", pipe.state_of(&id), pipe.conditions(&id), pipe.track(&id)))
@@ -384,7 +385,7 @@ fn check_cancels(pipe: &Pipeline, asked: bool, effects: &[Effect]) -> Checked {
         let Effect::Cancel { op, .. } = effect else { continue };
         let Some((id, track)) = pipe.tracks().find(|(_, track)| track.work.op() == Some(*op)) else { continue };
         let stays = pipe.board().stage(id).is_some_and(|stage| track.memory.stage == Some(stage))
-            && pipe.board().story(id).is_none_or(|story| story.id == *id);
+            && matches!(pipe.board().placement(id), Placement::One(key) if id_of(key).as_ref() == Some(id));
         if stays && !asked && !pipe.is_stopping() {
             return Err(Violation::new("a run is ended for a reason", id.to_string()));
         }

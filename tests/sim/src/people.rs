@@ -79,6 +79,9 @@ impl World {
         }
         let Some(here) = self.any_file() else { return Ok(()) };
         self.trace.note(self.now, || format!("☺ {deed:?} {}", here.path()));
+        if matches!(deed, Deed::Copy | Deed::Delete | Deed::RenameAway | Deed::Respell) {
+            self.may_reject(&here);
+        }
         match deed {
             Deed::Move => {
                 let stage = self.rng.pick(&Stage::ALL);
@@ -107,10 +110,7 @@ impl World {
                     self.files.save(&to, file);
                 }
             }
-            Deed::Delete => {
-                self.may_reject(&here);
-                self.files.delete(&here);
-            }
+            Deed::Delete => self.files.delete(&here),
             Deed::Respell => self.respell(&here),
             Deed::Answer => self.answer_question(&here),
             Deed::Ask | Deed::New => {}
@@ -212,6 +212,7 @@ impl World {
             }
             Some(_) if !self.files.map.contains_key(&draft.key) => {
                 // By the old path: now there are two.
+                self.may_reject(&draft.key);
                 file.fid = self.files.new_fid();
                 self.files.save(&draft.key, file);
             }
@@ -228,6 +229,8 @@ impl World {
             return;
         }
         file.person.version = self.files.new_version();
+        // Away for longer than a moment, it was deleted and is new.
+        file.moved_back = None;
         self.files.save(&draft.key, file);
     }
 
