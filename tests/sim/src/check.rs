@@ -6,7 +6,7 @@ use storkit_core::board::{Named, Placement, id_of};
 use storkit_core::config::{GateStage, Role};
 use storkit_core::effect::{AdvanceOrder, Effect, GatesOrder, GatesPlace};
 use storkit_core::event::{Event, Outcome};
-use storkit_core::facts::{GateResult, GatesEnd};
+use storkit_core::facts::{Edit, GateResult, GatesEnd};
 use storkit_core::ids::{Oid, OpId, StoryId};
 use storkit_core::invariants::{Checked, Violation};
 use storkit_core::pipeline::Pipeline;
@@ -175,6 +175,12 @@ impl World {
                 }
             }
             Effect::Advance(_, order) => return self.check_advance(order),
+            Effect::Edit(_, order) if own && order.edits.iter().any(blocks_for_nothing) => {
+                let stay = self.files.find(&order.story.file_name().into()).first().map(|key| self.files.map[key].stay);
+                if stay.is_some() && self.watch.landed.get(&order.story).copied() == stay {
+                    return Err(Violation::new("what landed is done", order.story.to_string()));
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -340,6 +346,9 @@ impl World {
     /// A story that landed does not stand in merge with nothing to merge.
     fn check_landed(&self, pipe: &Pipeline) -> Checked {
         for story in pipe.board().stories().filter(|story| story.stage == Stage::Merge && story.kind != Kind::Epic) {
+            if pipe.board().stage(&story.id).is_none() {
+                continue;
+            }
             let stay = self.files.find(&story.id.file_name().into()).first().map(|key| self.files.map[key].stay);
             if stay.is_some() && self.watch.landed.get(&story.id).copied() == stay && pipe.pause().is_none() {
                 let why = format!("{}: {:?}", story.id, story.blocked);
@@ -391,4 +400,8 @@ fn check_cancels(pipe: &Pipeline, asked: bool, effects: &[Effect]) -> Checked {
         }
     }
     Ok(())
+}
+
+fn blocks_for_nothing(edit: &Edit) -> bool {
+    matches!(edit, Edit::Blocked(Some(why)) if why == "nothing to merge")
 }

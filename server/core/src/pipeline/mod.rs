@@ -23,7 +23,7 @@ pub mod track;
 pub mod view;
 mod wake;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::board::Board;
@@ -90,6 +90,8 @@ pub struct Pipeline {
     remembered: BTreeMap<StoryId, Memory>,
     branches: BTreeSet<StoryId>,
     ops: BTreeMap<OpId, Purpose>,
+    /// Requests that wait until another write of their story's file is done.
+    parked: BTreeMap<StoryId, VecDeque<asks::Script>>,
     touched: BTreeSet<StoryId>,
     restless: BTreeSet<StoryId>,
     started: bool,
@@ -126,6 +128,7 @@ impl Pipeline {
             remembered: BTreeMap::new(),
             branches: BTreeSet::new(),
             ops: BTreeMap::new(),
+            parked: BTreeMap::new(),
             touched: BTreeSet::new(),
             restless: BTreeSet::new(),
             started: false,
@@ -226,6 +229,7 @@ impl Pipeline {
                 let abandoned = cancelled || left;
                 self.touched.insert(id.clone());
                 self.take_work(&id, work, abandoned, outcome);
+                self.unpark(&id);
             }
         }
     }
