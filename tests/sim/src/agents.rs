@@ -90,7 +90,10 @@ impl World {
                 facts.process = flight.pid.map(|_| ProcessEnd::Signalled(15));
             }
             Plan::Done | Plan::Reject if order.agent.role == Role::Qa => {
-                facts.reject = (plan == Plan::Reject).then(|| "not like this".to_owned());
+                if plan == Plan::Reject {
+                    *self.watch.rejected.entry(story.clone()).or_default() += 1;
+                    facts.reject = Some("not like this".to_owned());
+                }
             }
             Plan::Done | Plan::Reject | Plan::MergeFailed => {
                 self.work(story, order.agent.role);

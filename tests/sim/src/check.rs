@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use storkit_core::board::{Named, Placement, id_of};
 use storkit_core::config::{GateStage, Role};
 use storkit_core::effect::{AdvanceOrder, Effect, GatesOrder, GatesPlace};
 use storkit_core::event::{Event, Outcome};
-use storkit_core::facts::{GateResult, GatesEnd};
+use storkit_core::facts::{Edit, GateResult, GatesEnd};
 use storkit_core::ids::{Oid, OpId, StoryId};
 use storkit_core::invariants::{Checked, Violation};
 use storkit_core::pipeline::Pipeline;
@@ -30,6 +31,10 @@ pub(crate) struct Watch {
     rounds: Vec<(Oid, Vec<String>)>,
     /// The branch's tip on which the current gates last passed.
     green_tips: BTreeMap<StoryId, Oid>,
+    /// The stay in which each story landed last.
+    landed: BTreeMap<StoryId, u32>,
+    /// How often each story was, or may have been, rejected.
+    pub(crate) rejected: BTreeMap<StoryId, u32>,
     wakes: (u64, u64),
     effects: (u64, u64),
     /// The most attempts that any configuration so far allowed.
@@ -44,6 +49,7 @@ pub(crate) struct Before {
     /// The red gate of a merge round that has just ended, and the base it stood on.
     red: Option<(StoryId, String, Oid)>,
     may_cancel: bool,
+    asked: bool,
 }
 
 impl Watch {
@@ -54,7 +60,7 @@ impl Watch {
     /// A daemon starts: what it cannot know any more is not asked of it.
     pub(crate) fn restarted(&self, files: &mut Files, ledger: &Ledger) {
         for (key, file) in &mut files.map {
-            let id = storkit_core::board::id_of(key);
+            let id = id_of(key);
             let memory = id.and_then(|id| ledger.memory.get(&id));
             file.moved_back = file.moved_back.filter(|moved| {
                 memory.is_some_and(|(at, memory)| match memory.stage {
@@ -120,8 +126,8 @@ impl World {
             _ => None,
         };
         let by_git = pipe.pause().is_some_and(|pause| pause.by_git);
-        let may_cancel = !by_git || matches!(event, Event::Asked(..) | Event::ShutDown { .. });
-        Before { failed_landings, red, may_cancel }
+        let asked = matches!(event, Event::Asked(..) | Event::ShutDown { .. });
+        Before { failed_landings, red, may_cancel: !by_git || asked, asked }
     }
 
     /// Compares.
@@ -132,6 +138,8 @@ impl World {
         if !before.may_cancel && effects.iter().any(|effect| matches!(effect, Effect::Cancel { .. })) {
             return Err(Violation::new("git under the board stops nothing", "a cancel"));
         }
+        self.check_rejections(pipe)?;
+        check_cancels(pipe, before.asked, effects)?;
         let Some((story, gate, base)) = before.red else { return Ok(()) };
         let failed = pipe.track(&story).map_or(0, |track| track.memory.landings_failed);
         let blamed = failed > before.failed_landings.get(&story).copied().unwrap_or_default();
@@ -140,6 +148,18 @@ impl World {
                 "a red base blames nobody",
                 format!("{story}: {gate} is red on {base}"),
             ));
+        }
+        Ok(())
+    }
+
+    /// No rejection is counted that was none.
+    fn check_rejections(&self, pipe: &Pipeline) -> Checked {
+        for (id, track) in pipe.tracks() {
+            let most = self.watch.rejected.get(id).copied().unwrap_or_default();
+            if track.memory.rejections > most {
+                let detail = format!("{id}: {} of {most}", track.memory.rejections);
+                return Err(Violation::new("only a rejection counts as one", detail));
+            }
         }
         Ok(())
     }
@@ -158,6 +178,16 @@ impl World {
                 }
             }
             Effect::Advance(_, order) => return self.check_advance(order),
+            Effect::Edit(_, order) if own && order.edits.iter().any(blocks_for_nothing) => {
+                let stay = self
+                    .files
+                    .find(&order.story.file_name().into())
+                    .first()
+                    .map(|key| self.files.map[key].stay);
+                if stay.is_some() && self.watch.landed.get(&order.story).copied() == stay {
+                    return Err(Violation::new("what landed is done", order.story.to_string()));
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -228,6 +258,9 @@ impl World {
             return Err(Violation::new("what is protected is let through by a person", detail()));
         }
         self.watch.landings += 1;
+        if let [place] = places.as_slice() {
+            self.watch.landed.insert(order.story.clone(), self.files.map[place].stay);
+        }
         Ok(())
     }
 
@@ -271,7 +304,7 @@ impl World {
         }
         for (key, what) in pipe.board().files() {
             // What waits to be written counts already.
-            let unwritten = storkit_core::board::id_of(key)
+            let unwritten = id_of(key)
                 .and_then(|id| pipe.track(&id))
                 .is_some_and(|track| !track.pending.is_empty() || !track.is_free());
             if unwritten {
@@ -296,8 +329,48 @@ impl World {
                 ));
             }
         }
+        self.check_epics(pipe)?;
+        self.check_landed(pipe)?;
         if let Some(ask) = self.asks.first() {
             return Err(Violation::new("every request is answered", format!("{ask:?}")));
+        }
+        Ok(())
+    }
+
+    /// An epic whose stories are all closed is done.
+    fn check_epics(&self, pipe: &Pipeline) -> Checked {
+        if pipe.pause().is_some() {
+            return Ok(());
+        }
+        let board = pipe.board();
+        for epic in board.stories().filter(|story| story.kind == Kind::Epic && !story.stage.is_closed()) {
+            let free = pipe.conditions(&epic.id).iter().all(|condition| condition.what == "epic");
+            let of = |story: &&storkit_core::story::Story| {
+                let named = story.epic.as_ref().map(|name| board.named(&name.value));
+                named == Some(Named::One(epic.id.clone()))
+            };
+            let mut stories = board.stories().filter(of).peekable();
+            if free && stories.peek().is_some() && stories.all(|story| story.stage.is_closed()) {
+                return Err(Violation::new("an epic is done when its stories are", epic.id.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// A story that landed does not stand in merge with nothing to merge.
+    fn check_landed(&self, pipe: &Pipeline) -> Checked {
+        for story in
+            pipe.board().stories().filter(|story| story.stage == Stage::Merge && story.kind != Kind::Epic)
+        {
+            if pipe.board().stage(&story.id).is_none() {
+                continue;
+            }
+            let stay =
+                self.files.find(&story.id.file_name().into()).first().map(|key| self.files.map[key].stay);
+            if stay.is_some() && self.watch.landed.get(&story.id).copied() == stay && pipe.pause().is_none() {
+                let why = format!("{}: {:?}", story.id, story.blocked);
+                return Err(Violation::new("what landed is done", why));
+            }
         }
         Ok(())
     }
@@ -308,7 +381,7 @@ impl World {
         let epic = |key: &&FileKey| self.files.map[*key].person.kind == Kind::Epic;
         let keys = self.files.map.keys().filter(open).filter(|key| !epic(key));
         keys.map(|key| {
-            let id = storkit_core::board::id_of(key);
+            let id = id_of(key);
             let why = id.and_then(|id| {
                 let pipe = self.pipe.as_ref()?;
                 Some(format!("{:?} {:?} {:?}", pipe.state_of(&id), pipe.conditions(&id), pipe.track(&id)))
@@ -332,4 +405,24 @@ fn merge_round(pipe: &Pipeline, op: OpId, results: &[GateResult]) -> Option<(Sto
         }
         _ => None,
     }
+}
+
+/// Only a move, a loss, a copy or a request ends what runs.
+fn check_cancels(pipe: &Pipeline, asked: bool, effects: &[Effect]) -> Checked {
+    for effect in effects {
+        let Effect::Cancel { op, .. } = effect else { continue };
+        let Some((id, track)) = pipe.tracks().find(|(_, track)| track.work.op() == Some(*op)) else {
+            continue;
+        };
+        let stays = pipe.board().stage(id).is_some_and(|stage| track.memory.stage == Some(stage))
+            && matches!(pipe.board().placement(id), Placement::One(key) if id_of(key).as_ref() == Some(id));
+        if stays && !asked && !pipe.is_stopping() {
+            return Err(Violation::new("a run is ended for a reason", id.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn blocks_for_nothing(edit: &Edit) -> bool {
+    matches!(edit, Edit::Blocked(Some(why)) if why == "nothing to merge")
 }

@@ -132,6 +132,14 @@ impl World {
             format!("   · part {} of {}", flight.part, crate::trace::brief(&flight.effect))
         });
         flight.part += 1;
+        if !self.calm && flight.pid.is_none() && self.rng.below(1_000) < self.trouble.crashes * 2 {
+            // Between this part and what would come next.
+            if matches!(then, Then::More(_)) && !matches!(flight.effect, Effect::Run(..) | Effect::Gates(..))
+            {
+                self.flights.insert(op, flight);
+            }
+            return self.crash();
+        }
         match then {
             Then::More(after) => {
                 self.later(after, Task::Act(op, flight.token));
@@ -205,9 +213,16 @@ impl World {
             return Ok(Then::Ends(Outcome::Move(MoveEnd::TargetTaken)));
         }
         if flight.own {
+            if from.stage != order.from {
+                let detail = format!("{}: from {} and not from {}", order.story, from.stage, order.from);
+                return Err(Violation::new("a person's move is not undone", detail));
+            }
             self.check_own_move(&order.story, &from, &to)?;
         }
         let by_copy = self.is_mutant(Mutant::MoveByCopy);
+        if !flight.own {
+            self.may_reject(&from);
+        }
         let mut file =
             if by_copy { self.files.map[&from].clone() } else { self.files.take(&from).expect("there") };
         file.stay += 1;

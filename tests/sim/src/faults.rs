@@ -93,6 +93,7 @@ impl World {
         self.scanner.by_git.insert(from.clone(), self.now);
         self.scanner.by_git.insert(to.clone(), self.now);
         let Some(mut file) = self.files.take(from) else { return };
+        self.may_reject(from);
         file.stay += 1;
         file.by_person = true;
         file.moved_back = None;

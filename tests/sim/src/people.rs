@@ -54,8 +54,8 @@ impl World {
         if self.calm {
             return Ok(());
         }
-        let most = self.rng.pick(&[50, 1_000, 10_000, 60_000]);
-        let after = self.rng.between(1, most);
+        let burst = self.rng.chance(30);
+        let after = self.rng.between(1, if burst { 50 } else { self.trouble.people_every });
         self.later_for_all(after, Task::People);
         if !self.rng.chance(self.trouble.people) {
             return Ok(());
@@ -79,6 +79,9 @@ impl World {
         }
         let Some(here) = self.any_file() else { return Ok(()) };
         self.trace.note(self.now, || format!("☺ {deed:?} {}", here.path()));
+        if matches!(deed, Deed::Copy | Deed::Delete | Deed::RenameAway | Deed::Respell) {
+            self.may_reject(&here);
+        }
         match deed {
             Deed::Move => {
                 let stage = self.rng.pick(&Stage::ALL);
@@ -122,10 +125,18 @@ impl World {
             return;
         }
         let Some(mut file) = self.files.take(from) else { return };
+        self.may_reject(from);
         file.stay += 1;
         file.by_person = true;
         file.moved_back = (stage == Stage::Backlog).then_some(self.now);
         self.files.put(to, file);
+    }
+
+    /// A story that leaves qa by a person's hand may be seen as rejected.
+    pub(crate) fn may_reject(&mut self, from: &FileKey) {
+        if let Some(id) = storkit_core::board::id_of(from) {
+            *self.watch.rejected.entry(id).or_default() += 1;
+        }
     }
 
     fn respell(&mut self, here: &FileKey) {
@@ -201,6 +212,7 @@ impl World {
             }
             Some(_) if !self.files.map.contains_key(&draft.key) => {
                 // By the old path: now there are two.
+                self.may_reject(&draft.key);
                 file.fid = self.files.new_fid();
                 self.files.save(&draft.key, file);
             }
@@ -217,6 +229,8 @@ impl World {
             return;
         }
         file.person.version = self.files.new_version();
+        // Away for longer than a moment, it was deleted and is new.
+        file.moved_back = None;
         self.files.save(&draft.key, file);
     }
 

@@ -279,6 +279,12 @@ impl Pipeline {
                 "look where it is now: `storkit status`",
             )));
         }
+        // Two writes of one file may be done in either order: the later one waits.
+        if matches!(step, Step::Edit(_)) && self.is_writing(&id) {
+            script.rest.push_front(step);
+            self.parked.entry(id).or_default().push_back(script);
+            return None;
+        }
         script.doing = Some(step.clone());
         let op = self.new_op(Purpose::Ask(Box::new(script)));
         match step {
@@ -295,6 +301,25 @@ impl Pipeline {
             }
         }
         None
+    }
+
+    fn is_writing(&self, id: &StoryId) -> bool {
+        let track = self.tracks.get(id);
+        track.is_some_and(|track| matches!(track.work, super::Work::Editing(..)) || !track.asked.is_empty())
+    }
+
+    /// Lets the requests go on that waited for a write of the story's file.
+    pub(super) fn unpark(&mut self, id: &StoryId) {
+        while !self.is_writing(id) {
+            let Some(script) = self.parked.get_mut(id).and_then(VecDeque::pop_front) else {
+                self.parked.remove(id);
+                return;
+            };
+            let ask = script.ask;
+            if let Some(answer) = self.run_script(script) {
+                self.answer(ask, answer);
+            }
+        }
     }
 
     pub(super) fn take_ask_outcome(&mut self, script: Script, outcome: Outcome) {
@@ -347,6 +372,7 @@ impl Pipeline {
         if let Some(answer) = answer {
             self.answer(ask, answer);
         }
+        self.unpark(&id);
     }
 }
 

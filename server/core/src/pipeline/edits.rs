@@ -54,7 +54,7 @@ impl Pipeline {
         let now = self.now.mono_ms;
         let Some(track) = self.tracks.get_mut(id) else { return false };
         let again = track.not_before_ms.is_some_and(|at| now < at) && track.unwritable.is_some();
-        if track.pending.is_empty() || again || self.story(id).is_none() {
+        if track.pending.is_empty() || !track.asked.is_empty() || again || self.story(id).is_none() {
             return false;
         }
         let edits = std::mem::take(&mut self.track_mut(id).pending);

@@ -149,16 +149,18 @@ impl Pipeline {
         track.promote = stage == Stage::Backlog;
         // What the last daemon did not come to write counts, and is written now.
         track.pending.clone_from(&track.memory.unwritten);
-        let unwritten = track.pending.clone();
-        let failed = track.memory.failures >= self.config.max_retries;
         self.tracks.insert(id.clone(), track);
-        for edit in &unwritten {
-            self.apply_in_memory(id, edit);
+        let what = match self.board.placement(id) {
+            Placement::One(key) => self.board.content(key).cloned(),
+            _ => None,
+        };
+        if let Some(what) = what {
+            self.own_words_stand(id, &what);
+            for edit in self.track_mut(id).pending.clone() {
+                self.apply_in_memory(id, &edit);
+            }
         }
-        if failed && self.story(id).is_some_and(|story| story.blocked.is_none()) {
-            // A person took `blocked` away while no daemon ran.
-            self.unblocked(id, None);
-        }
+        self.afresh(id);
         if is_new && self.awake {
             self.entered(id, stage);
         }

@@ -23,7 +23,7 @@ pub mod track;
 pub mod view;
 mod wake;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::board::Board;
@@ -85,10 +85,13 @@ pub struct Pipeline {
     board_problems: Vec<Problem>,
     cycles: Cycles,
     cycles_stale: bool,
+    epics_stale: bool,
     tracks: BTreeMap<StoryId, Track>,
     remembered: BTreeMap<StoryId, Memory>,
     branches: BTreeSet<StoryId>,
     ops: BTreeMap<OpId, Purpose>,
+    /// Requests that wait until another write of their story's file is done.
+    parked: BTreeMap<StoryId, VecDeque<asks::Script>>,
     touched: BTreeSet<StoryId>,
     restless: BTreeSet<StoryId>,
     started: bool,
@@ -120,10 +123,12 @@ impl Pipeline {
             board_problems: Vec::new(),
             cycles: Cycles::new(),
             cycles_stale: false,
+            epics_stale: false,
             tracks: BTreeMap::new(),
             remembered: BTreeMap::new(),
             branches: BTreeSet::new(),
             ops: BTreeMap::new(),
+            parked: BTreeMap::new(),
             touched: BTreeSet::new(),
             restless: BTreeSet::new(),
             started: false,
@@ -229,6 +234,7 @@ impl Pipeline {
                 let abandoned = cancelled || left;
                 self.touched.insert(id.clone());
                 self.take_work(&id, work, abandoned, outcome);
+                self.unpark(&id);
             }
         }
     }

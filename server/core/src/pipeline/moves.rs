@@ -92,6 +92,7 @@ impl Pipeline {
             Err(problem) => Err(Problem { path: there.path(), ..problem.clone() }),
         };
         self.board.put(there, Arc::new(what));
+        self.epics_stale = true;
         self.touched.insert(id.clone());
         Some(from)
     }
@@ -159,7 +160,6 @@ impl Pipeline {
     pub(super) fn entered(&mut self, id: &StoryId, stage: Stage) {
         if stage.is_closed() {
             self.promote_dependants(id);
-            self.close_epics();
         }
     }
 }

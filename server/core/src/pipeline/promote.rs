@@ -5,7 +5,7 @@ use super::Pipeline;
 use crate::board::Named;
 use crate::ids::StoryId;
 use crate::stage::Stage;
-use crate::story::{Kind, Story};
+use crate::story::Story;
 
 /// How often done is looked through for stories to put away.
 const SWEEP_MS: u64 = 60_000;
@@ -53,19 +53,11 @@ impl Pipeline {
         }
     }
 
-    /// Moves epics to done whose stories, at least one, are all closed.
-    pub(super) fn close_epics(&mut self) {
-        let epics: Vec<StoryId> = self
-            .board
-            .stories()
-            .filter(|story| story.kind == Kind::Epic && !story.stage.is_closed() && story.blocked.is_none())
-            .map(|story| story.id.clone())
-            .collect();
-        for epic in epics {
-            let free = self.tracks.get(&epic).is_some_and(super::track::Track::is_free);
-            if free && self.board.stage(&epic).is_some() && self.all_closed(&epic) && !self.git_paused() {
-                self.move_to(&epic, Stage::Done);
-            }
+    /// Moves an epic to done whose stories, at least one, are all closed.
+    pub(super) fn step_epic(&mut self, id: &StoryId) {
+        let open = self.board.stage(id).is_some_and(|stage| !stage.is_closed());
+        if open && self.obstacles(id).is_empty() && self.all_closed(id) {
+            self.move_to(id, Stage::Done);
         }
     }
 

@@ -69,6 +69,7 @@ impl Pipeline {
         let gone = self.board.take(key).is_some();
         if let (true, Some(id)) = (gone, id_of(key)) {
             self.cycles_stale = true;
+            self.epics_stale = true;
             self.touched.insert(id);
         }
         gone
@@ -86,6 +87,7 @@ impl Pipeline {
         }
         self.touched.insert(id.clone());
         self.cycles_stale = true;
+        self.epics_stale = true;
         let now = self.now.mono_ms;
         if let Some(track) = self.tracks.get_mut(&id) {
             track.changed_ms = now;
@@ -99,6 +101,7 @@ impl Pipeline {
         {
             self.saved_by_person(&id, before, after);
         }
+        self.afresh(&id);
         true
     }
 
@@ -128,8 +131,20 @@ impl Pipeline {
         self.touched.insert(id.clone());
     }
 
+    /// Starts a story afresh that has used up its attempts and is not blocked: a person took `blocked` away, while no
+    /// daemon ran, or in a way that no two looks show.
+    pub(super) fn afresh(&mut self, id: &StoryId) {
+        let blocked = self.story(id).is_none_or(|story| story.blocked.is_some());
+        let Some(memory) = self.tracks.get(id).map(|track| &track.memory) else { return };
+        let used_up = memory.failures >= self.config.max_retries || memory.mends >= super::runs::MENDS_MAX;
+        if used_up && !blocked {
+            let declined = memory.declined.clone();
+            self.unblocked(id, declined);
+        }
+    }
+
     /// A person's own hold stands over one of storkit's that waited to be written.
-    fn own_words_stand(&mut self, id: &StoryId, what: &Content) {
+    pub(super) fn own_words_stand(&mut self, id: &StoryId, what: &Content) {
         let Ok(story) = what.as_ref() else { return };
         if let Some(track) = self.tracks.get_mut(id)
             && story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits())
@@ -147,8 +162,10 @@ impl Pipeline {
         }
         match what.as_ref() {
             Ok(story) => {
+                let own_words = story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits());
+                let stands = |edit: &&Edit| !(own_words && matches!(edit, Edit::Hold(_)));
                 let mut story = story.clone();
-                for edit in writing.iter().chain(&track.pending).chain(&track.asked) {
+                for edit in writing.iter().chain(&track.pending).filter(stands).chain(&track.asked) {
                     super::edits::apply(edit, &mut story);
                 }
                 Arc::new(Ok(story))

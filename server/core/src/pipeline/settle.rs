@@ -45,6 +45,11 @@ impl Pipeline {
     }
 
     fn round(&mut self) {
+        if std::mem::take(&mut self.epics_stale) {
+            let open =
+                self.board.stories().filter(|story| story.kind == Kind::Epic && !story.stage.is_closed());
+            self.touched.extend(open.map(|story| story.id.clone()));
+        }
         let mut restless = std::mem::take(&mut self.restless);
         restless.append(&mut self.touched);
         let mut ready = Vec::new();
@@ -58,10 +63,7 @@ impl Pipeline {
             self.take_answer(id);
             self.step(id);
         }
-        if !self.awake {
-            self.awake = true;
-            self.close_epics();
-        }
+        self.awake = true;
         for id in restless {
             self.save(&id);
             self.show(&id);
@@ -87,6 +89,7 @@ impl Pipeline {
             return;
         }
         if story.kind == Kind::Epic {
+            self.step_epic(id);
             return;
         }
         match story.stage {
@@ -109,6 +112,7 @@ impl Pipeline {
         matches!(stage, Stage::Current | Stage::Qa | Stage::Merge)
             || track.work != Work::None
             || track.look_since.is_some()
+            || track.wait.as_ref().and_then(|wait| wait.again_ms).is_some_and(|at| at > self.now.mono_ms)
             || !track.pending.is_empty()
             || track.memory.stage != Some(stage)
             || (stage == Stage::Backlog && self.is_promotable(id))
