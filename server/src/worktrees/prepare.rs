@@ -167,8 +167,7 @@ impl Work<'_> {
             None => Transaction::new().create(&name, base),
         };
         // The pin comes first: it is the mark that the branch is storkit's.
-        refs::pin(self.repo, story, base)?;
-        transaction.commit(self.repo, "storkit: from base")
+        refs::pinning(self.repo, story, base)?.then(transaction).commit(self.repo, "storkit: from base")
     }
 
     /// Writes the files of a worktree that has none yet. A worktree with an index has had its checkout, and is left alone.
