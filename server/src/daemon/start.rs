@@ -66,6 +66,7 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     let (inbox, messages) = mpsc::unbounded_channel();
     let (looks, scans) = std::sync::mpsc::channel();
     let world = Arc::new(world(options, &repo, base, (inbox, looks))?);
+    find_container(&world);
     let recovery = recover(&world, &config)?;
     let scanner = Scanner::start(&world, scans)?;
     let mut dispatcher = Dispatcher::new(Arc::clone(&world), Pipeline::new(seed(), config), messages);
@@ -165,6 +166,14 @@ fn daemon_view(world: &World) -> DaemonView {
 
 fn board_git(error: crate::board::GitError) -> UpError {
     UpError::System("cannot use git for the board's history", std::io::Error::other(error))
+}
+
+/// Finds out how runs can be held together, so that the first of them need not.
+fn find_container(world: &World) {
+    let exe = world.exe.clone();
+    if let Err(error) = task::spawn("probe", move || agents::probe(&exe)) {
+        tracing::warn!("no thread could be started: {error}");
+    }
 }
 
 /// What a start found.
