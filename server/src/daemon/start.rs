@@ -68,6 +68,7 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     let _runtime = runtime.enter();
     let world = Arc::new(world(options, &repo, base, (inbox, looks))?);
     reach("start.world_open");
+    find_container(&world);
     let recovery = recover(&world, &config)?;
     let scanner = Scanner::start(&world, scans)?;
     let mut dispatcher = Dispatcher::new(Arc::clone(&world), Pipeline::new(seed(), config), messages);
@@ -153,6 +154,14 @@ fn run_git(repo: &Repo) -> RunGit {
 
 fn board_git(error: crate::board::GitError) -> UpError {
     UpError::System("cannot use git for the board's history", std::io::Error::other(error))
+}
+
+/// Finds out how runs can be held together, so that the first of them need not.
+fn find_container(world: &World) {
+    let exe = world.exe.clone();
+    if let Err(error) = task::spawn("probe", move || agents::probe(&exe)) {
+        tracing::warn!("no thread could be started: {error}");
+    }
 }
 
 /// What a start found.

@@ -53,7 +53,11 @@ pub fn head(branch: &str) -> String {
 
 /// Changes of refs that happen all together or not at all.
 #[derive(Debug, Default)]
-pub struct Transaction(Vec<u8>);
+pub struct Transaction {
+    /// What is on disk before the rest of it is begun.
+    first: Vec<u8>,
+    lines: Vec<u8>,
+}
 
 impl Transaction {
     /// None yet.
@@ -85,24 +89,38 @@ impl Transaction {
         self.line(&["delete ", name], &[old.as_str()])
     }
 
+    /// This one and after it, by the same process, another: an error of that leaves this one done.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self { first: [self.steps(), next.first].concat(), lines: next.lines }
+    }
+
     /// Does it; an error means that nothing changed.
     pub fn commit(self, repo: &Repo, why: &str) -> Result<(), GitError> {
-        if self.0.is_empty() {
+        let input = self.steps();
+        if input.is_empty() {
             return Ok(());
         }
-        let mut input = b"start\0".to_vec();
-        input.extend(self.0);
-        input.extend(b"prepare\0commit\0");
         let git = repo.git().args(["update-ref", "--no-deref", "-m", why, "-z", "--stdin"]);
         git.stdin(input).run().map(drop)
     }
 
+    fn steps(self) -> Vec<u8> {
+        let mut steps = self.first;
+        if !self.lines.is_empty() {
+            steps.extend(b"start\0");
+            steps.extend(self.lines);
+            steps.extend(b"prepare\0commit\0");
+        }
+        steps
+    }
+
     fn line(mut self, head: &[&str], values: &[&str]) -> Self {
-        self.0.extend(head.concat().bytes());
-        self.0.push(0);
+        self.lines.extend(head.concat().bytes());
+        self.lines.push(0);
         for value in values {
-            self.0.extend(value.bytes());
-            self.0.push(0);
+            self.lines.extend(value.bytes());
+            self.lines.push(0);
         }
         self
     }
@@ -110,10 +128,15 @@ impl Transaction {
 
 /// Keeps `tip` reachable for ever: a pin that it descends from moves forward to it, and where there is none a new pin is made.
 pub fn pin(repo: &Repo, story: &StoryId, tip: &Oid) -> Result<(), GitError> {
+    pinning(repo, story, tip)?.commit(repo, "storkit: pin")
+}
+
+/// What [`pin`] does, to be followed by other changes; nothing where the tip is kept already.
+pub fn pinning(repo: &Repo, story: &StoryId, tip: &Oid) -> Result<Transaction, GitError> {
     let prefix = old_prefix(story);
     let pins = numbered(repo, &prefix)?;
     if pins.iter().any(|(_, pinned)| pinned == tip) {
-        return Ok(());
+        return Ok(Transaction::new());
     }
     let mut behind = None;
     for (n, pinned) in pins.iter().rev() {
@@ -122,13 +145,12 @@ pub fn pin(repo: &Repo, story: &StoryId, tip: &Oid) -> Result<(), GitError> {
             break;
         }
     }
-    let transaction = if let Some((n, pinned)) = behind {
+    Ok(if let Some((n, pinned)) = behind {
         Transaction::new().update(&format!("{prefix}{n}"), tip, pinned)
     } else {
         let n = pins.last().map_or(1, |(n, _)| n + 1);
         Transaction::new().create(&format!("{prefix}{n}"), tip)
-    };
-    transaction.commit(repo, "storkit: pin")
+    })
 }
 
 /// Makes the next ref below `prefix` point to `commit`; its name.

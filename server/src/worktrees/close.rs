@@ -85,8 +85,10 @@ pub(super) fn look_and_remove(
             if let Err(CommandFailed(tail)) = run_all(&pins.work_tree, &needs.teardown, teardown) {
                 tracing::warn!(%story, tail, "a teardown command failed; the worktree is removed all the same");
             }
-            // The teardown ran meanwhile, and a person may have come in.
-            if let Some(why) = keep_all(repo, &pins, order, base.as_ref())? {
+            // A teardown ran meanwhile, and a person may have come in.
+            if !needs.teardown.is_empty()
+                && let Some(why) = keep_all(repo, &pins, order, base.as_ref())?
+            {
                 return Ok(CloseEnd::Kept(why));
             }
             let _one_at_a_time = repo.lock("worktrees")?;

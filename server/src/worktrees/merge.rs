@@ -71,9 +71,13 @@ fn ready(
     };
     locks::clear_stale(&pins, MERGE_TREE);
     let git = || repo.git_in(&pins).timeout(CHECKOUT_TIMEOUT).cancel(cancel);
-    git().args(["update-ref", "--no-deref", "HEAD", order.commit.as_str()]).run()?;
-    reach("merge_tree.head_set");
-    git().args(["reset", "--quiet", "--hard", "--no-recurse-submodules"]).run()?;
+    // `place` has seen that HEAD is on no branch, which this would move.
+    let reset = ["reset", "--quiet", "--hard", "--no-recurse-submodules"];
+    if git().args(reset).arg(order.commit.as_str()).run_any()?.code != 0 {
+        // HEAD may be what is broken.
+        git().args(["update-ref", "--no-deref", "HEAD", order.commit.as_str()]).run()?;
+        git().args(reset).run()?;
+    }
     reach("merge_tree.reset");
     git().args(["clean", "--quiet", "-d", "--force", "--force"]).run()?;
     let needs = Needs::new(&order.worktrees, &order.components);

@@ -171,9 +171,7 @@ impl Work<'_> {
             None => Transaction::new().create(&name, base),
         };
         // The pin comes first: it is the mark that the branch is storkit's.
-        refs::pin(self.repo, story, base)?;
-        reach("prepare.branch_pinned");
-        transaction.commit(self.repo, "storkit: from base")?;
+        refs::pinning(self.repo, story, base)?.then(transaction).commit(self.repo, "storkit: from base")?;
         reach("prepare.branch_made");
         Ok(())
     }

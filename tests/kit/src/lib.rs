@@ -21,4 +21,4 @@ pub use command::Outcome;
 pub use daemon::Daemon;
 pub use git::Git;
 pub use project::{ProjectBuilder, TestProject};
-pub use wait::{CEILING, poll_until, wait_for};
+pub use wait::{CEILING, poll_each, poll_until, wait_for};

@@ -24,6 +24,24 @@ pub fn poll_until<T>(ceiling: Duration, mut condition: impl FnMut() -> Option<T>
     }
 }
 
+/// [`poll_until`] with the same short pause each time, for what is measured.
+pub fn poll_each<T>(
+    pause: Duration,
+    ceiling: Duration,
+    mut condition: impl FnMut() -> Option<T>,
+) -> Option<T> {
+    let end = Instant::now() + ceiling;
+    loop {
+        if let Some(value) = condition() {
+            return Some(value);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        std::thread::sleep(pause);
+    }
+}
+
 /// Waits until `condition` gives a value, and gives it back.
 ///
 /// # Panics

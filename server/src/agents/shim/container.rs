@@ -109,8 +109,12 @@ impl Tree {
         self.ended && self.members().is_empty()
     }
 
-    /// KILL to what carries the run's mark and got away all the same; how many those were.
+    /// KILL to what carries the run's mark and got away all the same; how many those were. Nothing gets away from a
+    /// PID namespace: the kernel ended all of it before its number 1 could be buried.
     pub(super) fn kill_strays(&self) -> usize {
+        if self.kind == Container::PidNamespace && self.ended {
+            return 0;
+        }
         let strays = proc_tree::carrying(&self.mark);
         strays.into_iter().filter(|stray| proc_tree::signal(*stray, Signal::KILL)).count()
     }
