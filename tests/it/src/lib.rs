@@ -5,4 +5,9 @@
 //! built, and refuse what is older than its sources.
 #![cfg(test)]
 
+mod crashes;
+mod daemon;
+mod gates;
 mod harness;
+mod landing;
+mod moves;
