@@ -32,6 +32,7 @@ use crate::sys::cancel::Cancel;
 use crate::sys::failpoint::reach;
 use crate::sys::layout::Layout;
 use crate::sys::lock::{Acquired, DaemonLock, Holder};
+use crate::sys::task;
 
 /// Called once, when the daemon's socket answers.
 pub type Serving = Box<dyn FnOnce() + Send>;

@@ -13,6 +13,7 @@
 //! | `flood N` | N bytes of lines of 100 |
 //! | `sleep MS`, `spin MS` | waits; uses CPU time |
 //! | `wait-for PATH` | waits until there is such a file (a minute at most, then exit 70) |
+//! | `own PATH BREACH` | locks PATH for itself and all that it starts; held by others, a line in BREACH |
 //! | `pid PATH` | writes its process number |
 //! | `exit N`, `signal N`, `hang` | ends so, or never |
 //! | `ignore-term` | TERM, HUP and INT do nothing from now on |
@@ -21,7 +22,7 @@
 //! | `rm-worktree` | removes the current folder with all that is in it |
 //!
 //! Before any line: `on-attempt 1:`, `on-attempt 2\|3:`, `on-stage qa:`, `on-story ID:`, `on-agent NAME:`, also
-//! several; the line counts when all hold. `{story} {stage} {agent} {run} {attempt}` are filled in everywhere.
+//! several; the line counts when all hold. `{story} {stage} {agent} {run} {attempt} {home}` are filled in everywhere.
 
 #![expect(
     clippy::disallowed_methods,
@@ -38,6 +39,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, getpid, kill_process, setsid};
 use script::{About, Step};
 
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         agent: var("STORKIT_AGENT"),
         run: var("STORKIT_RUN"),
         attempt: var("STORKIT_ATTEMPT"),
+        home: var("HOME"),
     };
     let text = std::env::var("FAKE_AGENT_SCRIPT").unwrap_or_else(|_| args.join("\n"));
     let steps = match script::read(&text, &about) {
@@ -108,6 +112,7 @@ fn run(step: &Step) -> io::Result<Option<ExitCode>> {
             while begun.elapsed() < Duration::from_millis(*ms) {}
         }
         Step::WaitFor(path) => return Ok((!wait_for(Path::new(path))).then_some(ExitCode::from(70))),
+        Step::Own { path, breach } => own(path, breach)?,
         Step::Pid(path) => write(path, &std::process::id().to_string(), OpenOptions::new().write(true))?,
         Step::Exit(code) => return Ok(Some(ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)))),
         Step::Signal(number) => {
@@ -129,6 +134,20 @@ fn write(path: &str, text: &str, options: &mut OpenOptions) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     options.create(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// Locks a file for as long as this process or anything that it starts lives.
+fn own(path: &str, breach: &str) -> io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let run = std::env::var("STORKIT_RUN").unwrap_or_default();
+        let text = format!("{path} is held by another run than {run}\n");
+        write(breach, &text, OpenOptions::new().append(true))?;
+    }
+    // Children inherit the lock with the descriptor, which nothing closes.
+    fcntl_setfd(&file, FdFlags::empty())?;
+    std::mem::forget(file);
+    Ok(())
 }
 
 fn print(text: &str) -> io::Result<()> {

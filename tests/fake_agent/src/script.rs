@@ -16,6 +16,7 @@ pub(crate) enum Step {
     Sleep(u64),
     Spin(u64),
     WaitFor(String),
+    Own { path: String, breach: String },
     Pid(String),
     Exit(i32),
     Signal(i32),
@@ -34,6 +35,7 @@ pub(crate) struct About {
     pub(crate) agent: String,
     pub(crate) run: String,
     pub(crate) attempt: String,
+    pub(crate) home: String,
 }
 
 /// The steps of a script that apply to this run; an error names the line that makes no sense.
@@ -47,7 +49,8 @@ pub(crate) fn read(script: &str, about: &About) -> Result<Vec<Step>, String> {
             .replace("{stage}", &about.stage)
             .replace("{agent}", &about.agent)
             .replace("{run}", &about.run)
-            .replace("{attempt}", &about.attempt);
+            .replace("{attempt}", &about.attempt)
+            .replace("{home}", &about.home);
         steps.push(step(&filled).ok_or_else(|| format!("not a step: {line}"))?);
     }
     Ok(steps)
@@ -91,6 +94,7 @@ fn step(line: &str) -> Option<Step> {
         "sleep" => Step::Sleep(rest.parse().ok()?),
         "spin" => Step::Spin(rest.parse().ok()?),
         "wait-for" => Step::WaitFor(path()?),
+        "own" => path_and_text().map(|(path, breach)| Step::Own { path, breach })?,
         "pid" => Step::Pid(path()?),
         "exit" => Step::Exit(rest.parse().ok()?),
         "signal" => Step::Signal(rest.parse().ok()?),

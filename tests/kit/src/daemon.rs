@@ -51,6 +51,12 @@ impl<'p> Daemon<'p> {
     /// Starts it, and does not wait until it answers.
     #[track_caller]
     pub fn spawn(project: &'p TestProject, args: &[&str]) -> Self {
+        Self::spawn_with(project, args, &[])
+    }
+
+    /// [`Daemon::spawn`] with more variables in its environment.
+    #[track_caller]
+    pub fn spawn_with(project: &'p TestProject, args: &[&str], variables: &[(&str, &str)]) -> Self {
         // A log for each daemon of the test, in the order of their starts.
         let number = fs::read_dir(project.top()).expect("the test's folder").count();
         let log = project.top().join(format!("daemon-{number}.log"));
@@ -58,6 +64,7 @@ impl<'p> Daemon<'p> {
         let child = project
             .storkit_command(&["up", "--trust"])
             .args(args)
+            .envs(variables.iter().copied())
             .stdout(output.try_clone().expect("a second handle"))
             .stderr(output)
             .process_group(0)
@@ -77,7 +84,7 @@ impl<'p> Daemon<'p> {
     }
 
     /// Whether `run/server.json` names this process, and `run/socket` takes a connection.
-    fn answers(&self) -> bool {
+    pub fn answers(&self) -> bool {
         let run = self.project.root().join(".storkit/run");
         let Ok(text) = fs::read_to_string(run.join("server.json")) else { return false };
         let Ok(server) = serde_json::from_str::<serde_json::Value>(&text) else { return false };

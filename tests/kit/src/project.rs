@@ -15,6 +15,15 @@ use crate::daemon::Daemon;
 use crate::git::Git;
 use crate::{processes, programs};
 
+/// A folder in memory, on Linux.
+const MEMORY: &str = "/dev/shm";
+/// What must be free there, in bytes.
+const MEMORY_ROOM: u64 = 2 << 30;
+
+fn has_room(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) > MEMORY_ROOM)
+}
+
 /// What a project is to hold; [`ProjectBuilder::build`] makes it.
 #[derive(Debug, Default)]
 pub struct ProjectBuilder {
@@ -23,6 +32,7 @@ pub struct ProjectBuilder {
     files: Vec<(String, Vec<u8>)>,
     stories: Vec<(Stage, String, Vec<u8>)>,
     board_tracked: bool,
+    in_memory: bool,
 }
 
 impl ProjectBuilder {
@@ -77,10 +87,23 @@ impl ProjectBuilder {
         self
     }
 
+    /// The folder lies in memory where the machine has such a place with room: for tests that sync by the thousand.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.in_memory = true;
+        self
+    }
+
     /// Makes the folders, the repository with one commit on `main`, and the stories.
     #[track_caller]
     pub fn build(self) -> TestProject {
-        let dir = tempfile::Builder::new().prefix("storkit-").tempdir().expect("a temporary folder");
+        let mut place = tempfile::Builder::new();
+        let place = place.prefix("storkit-");
+        let dir = match Path::new(MEMORY) {
+            memory if self.in_memory && has_room(memory) => place.tempdir_in(memory),
+            _ => place.tempdir(),
+        };
+        let dir = dir.expect("a temporary folder");
         let top = dir.path().canonicalize().expect("the temporary folder's path");
         let surroundings = Surroundings::below(&top);
         let root = top.join("repo");
