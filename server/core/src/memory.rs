@@ -75,6 +75,8 @@ pub struct Memory {
     pub landed: Option<Oid>,
     /// Changed paths that only a person lets through, as last seen.
     pub protected: Vec<String>,
+    /// Where storkit is moving its file: found there after a crash, no person moved it.
+    pub moving: Option<Stage>,
     /// Edits of its file that are not written yet.
     pub unwritten: Vec<Edit>,
     /// A `blocked` that a person took away while its cause still stands.

@@ -128,8 +128,18 @@ impl World {
         self.may_reject(from);
         file.stay += 1;
         file.by_person = true;
-        file.moved_back = (stage == Stage::Backlog).then_some(self.now);
+        file.moved_back = (stage == Stage::Backlog && self.is_known_elsewhere(from)).then_some(self.now);
         self.files.put(to, file);
+    }
+
+    /// Whether storkit has seen a story in another stage than the backlog; else one that is there is new.
+    fn is_known_elsewhere(&self, from: &FileKey) -> bool {
+        let Some(id) = storkit_core::board::id_of(from) else { return false };
+        let stage = match &self.pipe {
+            Some(pipe) => pipe.track(&id).and_then(|track| track.memory.stage),
+            None => self.ledger.memory.get(&id).and_then(|(_, memory)| memory.stage),
+        };
+        stage.is_some_and(|stage| stage != Stage::Backlog)
     }
 
     /// A story that leaves qa by a person's hand may be seen as rejected.

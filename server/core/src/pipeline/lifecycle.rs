@@ -146,6 +146,11 @@ impl Pipeline {
             // A story at rest needs no memory; one that is lost is made again just so.
             track.saved = stage == Stage::Backlog || stage == Stage::Archived;
         }
+        if track.memory.moving.take() == Some(stage) && track.memory.stage != Some(stage) {
+            // The last daemon moved it, and did not come to note so.
+            track.enter(stage, wall);
+            track.memory.by_person = false;
+        }
         track.promote = stage == Stage::Backlog;
         // What the last daemon did not come to write counts, and is written now.
         track.pending.clone_from(&track.memory.unwritten);

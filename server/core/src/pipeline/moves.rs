@@ -23,6 +23,7 @@ impl Pipeline {
             return;
         }
         let op = self.begin(id, |op| Work::Moving(op, to));
+        self.track_mut(id).change().moving = Some(to);
         self.out.push(Effect::Move(op, MoveOrder { story: id.clone(), from, to }));
     }
 
@@ -34,6 +35,7 @@ impl Pipeline {
 
     pub(super) fn moved(&mut self, id: &StoryId, to: Stage, end: MoveEnd) {
         let (seq, now, wall) = (self.seq, self.now.mono_ms, self.now.wall);
+        self.track_mut(id).change().moving = None;
         match end {
             MoveEnd::Moved => {
                 let from = self.relocate(id, to);
@@ -101,9 +103,10 @@ impl Pipeline {
     pub(super) fn person_moved(&mut self, id: &StoryId, from: Stage, to: Stage) {
         let rejections_max = self.config.max_rejections;
         let wall = self.now.wall;
-        let rejection = from == Stage::Qa && to == Stage::Current;
         let approval = from == Stage::Qa && to == Stage::Merge;
         let track = self.track_mut(id);
+        // One by an agent is counted already, also where a crash hides that storkit made the move.
+        let rejection = from == Stage::Qa && to == Stage::Current && !track.memory.rejecting;
         let landed = track.memory.landed.take().filter(|_| from == Stage::Merge);
         track.pending.clear();
         track.enter(to, wall);
