@@ -103,6 +103,7 @@ impl Tree<'_> {
                 not_in_order = broken(self.repo, self.pins, self.story, &survey)?;
             }
         }
+        self.let_go()?;
         let missed = missed.map(|what| format!("git could not read all of it: {what}"));
         Ok((not_in_order, survey.unsafe_to_remove().or(missed)))
     }
@@ -132,6 +133,29 @@ impl Tree<'_> {
             self.point_head(&branch)?;
         }
         Ok(None)
+    }
+
+    /// Takes the worktree off a branch that is not its story's: on base it would keep every story from landing.
+    ///
+    /// The files and the commit stay; HEAD is detached.
+    fn let_go(&self) -> Result<(), GitError> {
+        let own = refs::head(&self.story.branch());
+        let is_foreign = |name: Option<&String>| name.is_some_and(|name| *name != own);
+        if let Some(busy) = busy(&self.pins.git_dir).filter(|busy| is_foreign(busy.branch.as_ref())) {
+            let end = if busy.what.contains("rebase") {
+                ["rebase", "--quit"].as_slice()
+            } else {
+                &["bisect", "reset", "HEAD"]
+            };
+            self.repo.git_in(self.pins).args(end.iter().copied()).run()?;
+        }
+        if is_foreign(self.repo.head_branch(self.pins)?.as_ref())
+            && let Some(head) = self.repo.head_commit(self.pins)?
+        {
+            let detach = ["update-ref", "--no-deref", "HEAD", head.as_str()];
+            self.repo.git_in(self.pins).args(detach).run()?;
+        }
+        Ok(())
     }
 
     fn point_head(&self, branch: &str) -> Result<(), GitError> {

@@ -294,7 +294,12 @@ impl Pipeline {
         {
             self.tell(Topic::Waiting, Some(id), detail.clone());
         }
-        let hint = Some("commit, stash or revert them; it lands by itself then".to_owned());
+        let hint = if overlap.files.is_empty() {
+            "it lands by itself when that is over"
+        } else {
+            "commit, stash or revert them; it lands by itself then"
+        };
+        let hint = Some(hint.to_owned());
         self.track_mut(id).wait = Some(Wait { what: "checkout", detail, hint, again_ms });
     }
 

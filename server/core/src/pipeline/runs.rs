@@ -168,7 +168,7 @@ impl Pipeline {
         if facts.branch.tip.is_some() {
             track.change().protected.clone_from(&facts.branch.protected);
         }
-        if end != RunEnd::Cancelled && !matches!(end, RunEnd::TryLater(_)) {
+        if !matches!(end, RunEnd::Cancelled | RunEnd::TryLater(_) | RunEnd::WorktreeLost) {
             track.change().transients = 0;
         }
         if role == Role::Mergemaster
@@ -183,7 +183,7 @@ impl Pipeline {
         let now = self.now.mono_ms;
         match end {
             RunEnd::Cancelled => {}
-            RunEnd::WorktreeLost => self.track_mut(id).not_before_ms = Some(now + BACKOFF_MS[0]),
+            RunEnd::WorktreeLost => self.worktree_lost(id),
             RunEnd::Failed(why) if role == Role::Mergemaster => self.mend_failed(id, &why, facts.tail),
             RunEnd::MergeFailed(why) => self.mend_failed(id, &why, facts.tail),
             RunEnd::Failed(why) => {
@@ -229,6 +229,20 @@ impl Pipeline {
             let stage = stage.map_or("", Stage::name);
             let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times") };
             self.block(id, format!("failed {times} in {stage}, the last time: {why}"));
+        }
+    }
+
+    /// It costs no attempt, and yet an agent that removes its worktree each time must come to an end.
+    fn worktree_lost(&mut self, id: &StoryId) {
+        let now = self.now.mono_ms;
+        let track = self.track_mut(id);
+        let memory = track.change();
+        memory.transients += 1;
+        let lost = memory.transients;
+        let wait_ms = BACKOFF_MS[0].saturating_mul(1 << (lost - 1).min(16)).min(LATER_MS.1);
+        track.not_before_ms = Some(now.saturating_add(wait_ms));
+        if lost >= TRANSIENTS_MAX {
+            self.block(id, format!("its worktree was lost or replaced {lost} times in a row"));
         }
     }
 

@@ -300,3 +300,29 @@ fn gc_at_any_moment_loses_nothing_that_was_kept() {
     assert_eq!(world.git(&world.root, &["show", "refs/storkit/snap/r1/1:n.txt"]), "n");
     world.git(&world.root, &["fsck", "--strict"]);
 }
+
+#[test]
+fn a_worktree_that_was_left_on_base_lets_go_of_it() {
+    let (world, worktree) = prepared();
+    world.git(&worktree, &["checkout", "--quiet", "--ignore-other-worktrees", "main"]);
+    write(&worktree.join("left.txt"), "left\n");
+    let facts = settled(&world, Mode::Commit);
+    assert!(facts.broken.is_some_and(|why| why.contains("does not descend")));
+    assert_eq!(world.git(&worktree, &["branch", "--show-current"]), "", "it is on no branch");
+    assert_eq!(world.rev(&worktree, "HEAD"), world.rev(&world.root, "main"));
+    assert_eq!(read(&worktree.join("left.txt")), "left\n");
+    assert!(world.exists("refs/storkit/snap/r1/1"));
+}
+
+#[test]
+fn a_rebase_of_base_that_was_left_open_lets_go_of_it() {
+    let (world, worktree) = prepared();
+    world.git(&worktree, &["checkout", "--quiet", "--ignore-other-worktrees", "main"]);
+    let stop = "sequence.editor=sed -i 1ibreak";
+    world.git(&worktree, &["-c", stop, "rebase", "--quiet", "--interactive", "--root"]);
+    let facts = settled(&world, Mode::Keep);
+    assert_eq!(facts.broken.as_deref(), Some("a rebase is in progress"));
+    let listed = world.git(&world.root, &["worktree", "list", "--porcelain"]);
+    assert_eq!(listed.matches("branch refs/heads/main").count(), 1, "{listed}");
+    assert!(!crate::git::repo::busy(&world.root.join(".git/worktrees/1_x")).is_some_and(|_| true));
+}
