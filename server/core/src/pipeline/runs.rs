@@ -180,7 +180,6 @@ impl Pipeline {
     }
 
     fn judge(&mut self, id: &StoryId, role: Role, end: RunEnd, facts: RunFacts) {
-        let now = self.now.mono_ms;
         match end {
             RunEnd::Cancelled => {}
             RunEnd::WorktreeLost => self.worktree_lost(id),
