@@ -32,7 +32,7 @@ pub(crate) struct Watch {
     /// The branch's tip on which the current gates last passed.
     green_tips: BTreeMap<StoryId, Oid>,
     /// The stay in which each story landed last.
-    landed: BTreeMap<StoryId, u32>,
+    landed: BTreeMap<StoryId, (u32, u32)>,
     /// How often each story was, or may have been, rejected.
     pub(crate) rejected: BTreeMap<StoryId, u32>,
     wakes: (u64, u64),
@@ -179,11 +179,7 @@ impl World {
             }
             Effect::Advance(_, order) => return self.check_advance(order),
             Effect::Edit(_, order) if own && order.edits.iter().any(blocks_for_nothing) => {
-                let stay = self
-                    .files
-                    .find(&order.story.file_name().into())
-                    .first()
-                    .map(|key| self.files.map[key].stay);
+                let stay = self.files.find(&order.story.file_name().into()).first().map(|key| self.files.map[key].visit());
                 if stay.is_some() && self.watch.landed.get(&order.story).copied() == stay {
                     return Err(Violation::new("what landed is done", order.story.to_string()));
                 }
@@ -259,7 +255,7 @@ impl World {
         }
         self.watch.landings += 1;
         if let [place] = places.as_slice() {
-            self.watch.landed.insert(order.story.clone(), self.files.map[place].stay);
+            self.watch.landed.insert(order.story.clone(), self.files.map[place].visit());
         }
         Ok(())
     }
@@ -365,8 +361,7 @@ impl World {
             if pipe.board().stage(&story.id).is_none() {
                 continue;
             }
-            let stay =
-                self.files.find(&story.id.file_name().into()).first().map(|key| self.files.map[key].stay);
+            let stay = self.files.find(&story.id.file_name().into()).first().map(|key| self.files.map[key].visit());
             if stay.is_some() && self.watch.landed.get(&story.id).copied() == stay && pipe.pause().is_none() {
                 let why = format!("{}: {:?}", story.id, story.blocked);
                 return Err(Violation::new("what landed is done", why));

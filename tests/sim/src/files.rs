@@ -65,6 +65,11 @@ impl File {
         }
     }
 
+    /// This file in this stay.
+    pub(crate) fn visit(&self) -> (u32, u32) {
+        (self.fid, self.stay)
+    }
+
     /// A hold in a person's own words.
     pub(crate) fn own_hold(&self) -> Option<&Option<String>> {
         self.hold.as_ref().filter(|why| !Hold { why: (*why).clone() }.is_storkits())

@@ -157,8 +157,11 @@ impl World {
         };
         let to = key(here.stage, &name);
         if !self.files.map.contains_key(&to)
-            && let Some(file) = self.files.take(here)
+            && let Some(mut file) = self.files.take(here)
         {
+            // Another story now, which a person put there.
+            file.stay += 1;
+            file.by_person = true;
             self.files.put(to, file);
         }
     }

@@ -335,7 +335,8 @@ impl Pipeline {
         self.rescan(&id);
         let failure = match (&script.doing, outcome) {
             (Some(Step::Move(to)), Outcome::Move(MoveEnd::Moved)) => {
-                if self.board.stage(&id) != Some(*to) {
+                // A look may have told of it, and the story may have gone on since.
+                if self.board.stage(&id) == Some(script.from) {
                     self.relocate(&id, *to);
                 }
                 self.touched.insert(id.clone());
@@ -365,6 +366,12 @@ impl Pipeline {
             ) => Some(refused(format!("{id}: {why}"), "")),
             _ => Some(refused(format!("{id}: an answer that fits no step"), "")),
         };
+        if failure.is_some()
+            && let Some(track) = self.tracks.get_mut(&id)
+        {
+            // What was to be written does not count, and the file is not as it was believed to be.
+            track.look_since = Some(seq);
+        }
         let answer = match failure {
             Some(refusal) => Some(Err(refusal)),
             None => self.run_script(script),

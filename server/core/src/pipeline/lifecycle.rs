@@ -114,6 +114,11 @@ impl Pipeline {
         if from == stage {
             return track.is_free() && track.look_since.is_none();
         }
+        if track.is_free() && track.memory.moving == Some(stage) {
+            self.moved(id, stage, crate::facts::MoveEnd::Moved);
+            return true;
+        }
+        let track = self.track_mut(id);
         if paused || matches!(track.work, Work::Moving(..)) {
             return false;
         }
