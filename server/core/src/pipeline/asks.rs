@@ -30,6 +30,8 @@ pub(super) struct Script {
     story: StoryId,
     /// Where the story was when it was asked for; elsewhere the rest does not apply.
     from: Stage,
+    /// In which of its visits to stages.
+    visits: Option<u32>,
     doing: Option<Step>,
     rest: VecDeque<Step>,
     message: String,
@@ -125,7 +127,7 @@ impl Pipeline {
             Err(refusal) => Some(Err(refusal)),
             Ok((steps, message)) => {
                 let (story, from) = (id.clone(), story.stage);
-                self.run_script(Script { ask, story, from, doing: None, rest: steps.into(), message })
+                self.run_script(Script { ask, story, from, visits: None, doing: None, rest: steps.into(), message })
             }
         }
     }
@@ -156,7 +158,7 @@ impl Pipeline {
         let from = self.board.stage(id)?;
         let message = format!("{from} → {to}");
         let rest = if from == to { VecDeque::new() } else { VecDeque::from([Step::Move(to)]) };
-        self.run_script(Script { ask, story: id.clone(), from, doing: None, rest, message })
+        self.run_script(Script { ask, story: id.clone(), from, visits: None, doing: None, rest, message })
     }
 
     fn plan_start(&mut self, story: &Story, agent: Option<String>) -> Plan {
@@ -286,6 +288,7 @@ impl Pipeline {
             return None;
         }
         script.doing = Some(step.clone());
+        script.visits = self.tracks.get(&id).map(|track| track.visits);
         let op = self.new_op(Purpose::Ask(Box::new(script)));
         match step {
             Step::Move(to) => {
@@ -296,6 +299,9 @@ impl Pipeline {
                     self.apply_in_memory(&id, edit);
                 }
                 let track = self.track_mut(&id);
+                // What a person asks for stands over what storkit had yet to write.
+                let same = |one: &Edit, other: &Edit| std::mem::discriminant(one) == std::mem::discriminant(other);
+                track.pending.retain(|pending| !edits.iter().any(|edit| same(pending, edit)));
                 track.asked.extend(edits.iter().cloned());
                 self.out.push(Effect::Edit(op, EditOrder { story: id, stage, edits }));
             }
@@ -336,7 +342,8 @@ impl Pipeline {
         let failure = match (&script.doing, outcome) {
             (Some(Step::Move(to)), Outcome::Move(MoveEnd::Moved)) => {
                 // A look may have told of it, and the story may have gone on since.
-                if self.board.stage(&id) == Some(script.from) {
+                let visits = self.tracks.get(&id).map(|track| track.visits);
+                if self.board.stage(&id) == Some(script.from) && visits == script.visits {
                     self.relocate(&id, *to);
                 }
                 self.touched.insert(id.clone());

@@ -187,6 +187,8 @@ pub struct Track {
     pub promote: bool,
     /// Whether the branch was looked at in this stay in qa, and what is ahead of base.
     pub ahead: Option<u32>,
+    /// How many stays in stages it has begun, in this daemon's life.
+    pub visits: u32,
     /// The state last shown, and since when.
     pub shown: Option<(State, Wall)>,
 }
@@ -200,6 +202,7 @@ impl Track {
     /// Forgets what belongs to a stay in a stage.
     pub fn enter(&mut self, stage: Stage, at: Wall) {
         self.memory.enter(stage, at);
+        self.visits += 1;
         self.saved = false;
         self.wait = None;
         self.not_before_ms = None;
