@@ -179,7 +179,11 @@ impl World {
             }
             Effect::Advance(_, order) => return self.check_advance(order),
             Effect::Edit(_, order) if own && order.edits.iter().any(blocks_for_nothing) => {
-                let stay = self.files.find(&order.story.file_name().into()).first().map(|key| self.files.map[key].visit());
+                let stay = self
+                    .files
+                    .find(&order.story.file_name().into())
+                    .first()
+                    .map(|key| self.files.map[key].visit());
                 if stay.is_some() && self.watch.landed.get(&order.story).copied() == stay {
                     return Err(Violation::new("what landed is done", order.story.to_string()));
                 }
@@ -361,7 +365,8 @@ impl World {
             if pipe.board().stage(&story.id).is_none() {
                 continue;
             }
-            let stay = self.files.find(&story.id.file_name().into()).first().map(|key| self.files.map[key].visit());
+            let stay =
+                self.files.find(&story.id.file_name().into()).first().map(|key| self.files.map[key].visit());
             if stay.is_some() && self.watch.landed.get(&story.id).copied() == stay && pipe.pause().is_none() {
                 let why = format!("{}: {:?}", story.id, story.blocked);
                 return Err(Violation::new("what landed is done", why));

@@ -127,7 +127,15 @@ impl Pipeline {
             Err(refusal) => Some(Err(refusal)),
             Ok((steps, message)) => {
                 let (story, from) = (id.clone(), story.stage);
-                self.run_script(Script { ask, story, from, visits: None, doing: None, rest: steps.into(), message })
+                self.run_script(Script {
+                    ask,
+                    story,
+                    from,
+                    visits: None,
+                    doing: None,
+                    rest: steps.into(),
+                    message,
+                })
             }
         }
     }
@@ -300,7 +308,8 @@ impl Pipeline {
                 }
                 let track = self.track_mut(&id);
                 // What a person asks for stands over what storkit had yet to write.
-                let same = |one: &Edit, other: &Edit| std::mem::discriminant(one) == std::mem::discriminant(other);
+                let same =
+                    |one: &Edit, other: &Edit| std::mem::discriminant(one) == std::mem::discriminant(other);
                 track.pending.retain(|pending| !edits.iter().any(|edit| same(pending, edit)));
                 track.asked.extend(edits.iter().cloned());
                 self.out.push(Effect::Edit(op, EditOrder { story: id, stage, edits }));
