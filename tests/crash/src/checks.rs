@@ -144,9 +144,8 @@ pub fn state(project: &TestProject) -> BTreeMap<String, String> {
 
 fn references(project: &TestProject) -> BTreeMap<String, String> {
     let lines = project.git().lines(&["for-each-ref", "--format=%(refname) %(objectname)"]);
-    let pair = |line: &String| {
-        line.split_once(' ').map(|(name, object)| (name.to_owned(), object.to_owned()))
-    };
+    let pair =
+        |line: &String| line.split_once(' ').map(|(name, object)| (name.to_owned(), object.to_owned()));
     lines.iter().filter_map(pair).collect()
 }
 
