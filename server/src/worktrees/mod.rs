@@ -12,6 +12,7 @@ mod merge;
 mod occupants;
 mod prepare;
 mod prune;
+mod running;
 mod settle;
 mod setup;
 mod snapshot;
@@ -27,6 +28,7 @@ pub use merge::{MERGE_TREE, MergeTreeEnd, MergeTreeOrder, changed_tracked, merge
 pub use occupants::occupants;
 pub use prepare::{PrepareOrder, prepare};
 pub use prune::{Pinning, PruneItem, PruneOrder, plan_prune, prune};
+pub use running::mark_running;
 pub use settle::{Mode, SettleOrder, settle};
 pub use setup::{CommandFailed, RunCommand};
 pub use trash::empty_trash;

@@ -12,7 +12,7 @@ use super::facts::ahead;
 use super::ground::{Found, Ground};
 use super::setup::{CommandFailed, Needs, RunCommand, copy_files, run_all};
 use super::snapshot::{content, keep, survey};
-use super::trash;
+use super::{running, trash};
 use crate::git::command::{CHECKOUT_TIMEOUT, Pinned};
 use crate::git::refs::{self, Transaction};
 use crate::git::repo::busy;
@@ -76,6 +76,7 @@ impl Work<'_> {
                 Placed::End(end) => return Ok(end),
             }
         };
+        running::rescue(self.ground, &pins, &self.order.story, &self.order.base_branch)?;
         self.check_out(&pins)?;
         reach("prepare.checked_out");
         if self.cancel.raised().is_some() {

@@ -10,8 +10,8 @@ use storkit_core::ids::{Oid, StoryId};
 
 use super::facts::{FactsOrder, branch_facts, broken};
 use super::ground::{Found, Ground};
-use super::locks;
 use super::snapshot::{Survey, add_all, keep, survey};
+use super::{locks, running};
 use crate::git::command::{CHECKOUT_TIMEOUT, Pinned};
 use crate::git::refs::{self, Transaction};
 use crate::git::repo::busy;
@@ -54,8 +54,8 @@ pub fn settle(ground: &Ground, order: &SettleOrder) -> Result<BranchFacts, GitEr
     };
     let mut unsafe_to_remove = None;
     let mut not_in_order = lost.map(|why| format!("the worktree is lost: {why}"));
-    if let Some(pins) = pins {
-        let tree = Tree { repo, pins: &pins, story };
+    if let Some(pins) = &pins {
+        let tree = Tree { repo, pins, story };
         let (broken, kept) = tree.settle(order, not_in_order.is_some())?;
         unsafe_to_remove = kept;
         not_in_order = not_in_order.or(broken);
@@ -66,13 +66,17 @@ pub fn settle(ground: &Ground, order: &SettleOrder) -> Result<BranchFacts, GitEr
         refs::pin(repo, story, &tip)?;
     }
     reach("settle.done");
+    if let Some(pins) = &pins {
+        running::unmark(pins);
+    }
     Ok(BranchFacts { broken: not_in_order, unsafe_to_remove, ..branch_facts(repo, &order.facts)? })
 }
 
-struct Tree<'a> {
-    repo: &'a Repo,
-    pins: &'a Pinned,
-    story: &'a StoryId,
+/// A story's worktree.
+pub(super) struct Tree<'a> {
+    pub(super) repo: &'a Repo,
+    pub(super) pins: &'a Pinned,
+    pub(super) story: &'a StoryId,
 }
 
 impl Tree<'_> {
@@ -194,7 +198,7 @@ impl Tree<'_> {
     }
 
     /// Makes the worktree as its branch is; everything in it was kept before.
-    fn undo(&self, survey: &Survey) -> Result<(), GitError> {
+    pub(super) fn undo(&self, survey: &Survey) -> Result<(), GitError> {
         if busy(&self.pins.git_dir).is_some_and(|busy| busy.what.contains("rebase")) {
             self.repo.git_in(self.pins).args(["rebase", "--quit"]).run()?;
         }

@@ -132,7 +132,7 @@ pub(super) fn content(repo: &Repo, pins: &Pinned, survey: &Survey) -> Result<Con
     let is_file = std::fs::symlink_metadata(&index).is_ok_and(|found| found.is_file());
     let mut staged = None;
     if is_file {
-        std::fs::copy(&index, &copy).map_err(GitError::io("copy", &index))?;
+        copy_index(&index, &copy).map_err(GitError::io("copy", &index))?;
         if survey.unmerged.is_empty() {
             staged = write_tree().ok();
         }
@@ -142,6 +142,14 @@ pub(super) fn content(repo: &Repo, pins: &Pinned, survey: &Survey) -> Result<Con
     let missed = add_all(repo, pins, survey, Some(&copy))?;
     let tree = write_tree()?;
     Ok(Content { staged: staged.filter(|staged| *staged != tree), tree, missed })
+}
+
+/// Copies an index with its time: an entry that is as new as its index is compared by content, and with a younger index
+/// a file that was changed in that moment, and kept its length, would pass for unchanged.
+fn copy_index(from: &Path, to: &Path) -> std::io::Result<()> {
+    let written = std::fs::metadata(from)?.modified()?;
+    std::fs::copy(from, to)?;
+    std::fs::File::options().write(true).open(to)?.set_modified(written)
 }
 
 /// Keeps what lies uncommitted in a worktree below `refs/storkit/snap/<owner>/`; what could not be kept, in words.

@@ -85,6 +85,13 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
             return Outcome::Run(Box::new(facts));
         }
     };
+    let marked = world.ground(&order.config).and_then(|ground| {
+        let mode = mode(order.agent.role, &RunFacts::default());
+        worktrees::mark_running(&ground, &order.story, order.run, mode)
+    });
+    if let Err(error) = marked {
+        tracing::warn!(story = %order.story, "a crash during this run would cost its uncommitted work: {error}");
+    }
     let mut facts = agents::run(&spec, &world.exe, cancel, &mut |event| {
         if let RunEvent::Started { .. } = event {
             world.send(Event::RunStarted(op));

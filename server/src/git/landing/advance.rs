@@ -71,10 +71,11 @@ pub fn finish_landing(repo: &Repo, story: &StoryId) -> Result<(), GitError> {
             transaction = transaction.delete(&name, &old);
         }
     }
-    transaction.commit(repo, "storkit: landing finished")?;
-    reach("finish.refs_deleted");
+    // The note first: it is found by the ref.
     Record::remove(repo, story);
     reach("finish.note_removed");
+    transaction.commit(repo, "storkit: landing finished")?;
+    reach("finish.refs_deleted");
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use storkit_core::facts::BranchFacts;
+use storkit_core::facts::{BranchFacts, PrepareEnd};
 
-use crate::git::testing::{World, facts_order, read, settle_order, write};
-use crate::worktrees::{Mode, inspect, settle};
+use crate::git::testing::{World, facts_order, id, read, settle_order, write};
+use crate::worktrees::{Mode, inspect, mark_running, settle};
 
 fn settled(world: &World, mode: Mode) -> BranchFacts {
     settle(&world.ground(), &settle_order("1_x", mode)).unwrap()
@@ -325,4 +325,66 @@ fn a_rebase_of_base_that_was_left_open_lets_go_of_it() {
     let listed = world.git(&world.root, &["worktree", "list", "--porcelain"]);
     assert_eq!(listed.matches("branch refs/heads/main").count(), 1, "{listed}");
     assert!(!crate::git::repo::busy(&world.root.join(".git/worktrees/1_x")).is_some_and(|_| true));
+}
+
+fn lost_run(world: &World, mode: Mode) -> storkit_core::ids::RunId {
+    let run = storkit_core::ids::RunId(uuid::Uuid::new_v4());
+    mark_running(&world.ground(), &id("1_x"), run, mode).unwrap();
+    run
+}
+
+#[test]
+fn what_a_run_left_whose_daemon_died_is_kept_before_the_next_one() {
+    let (world, worktree) = prepared();
+    let run = lost_run(&world, Mode::Commit);
+    dirty(&worktree);
+    let before = world.git(&worktree, &["status", "--porcelain"]);
+    assert!(matches!(world.prepare("1_x"), PrepareEnd::Ready { .. }));
+    assert_eq!(world.git(&worktree, &["status", "--porcelain"]), before, "it stays as it was");
+    let kept = format!("refs/storkit/snap/{run}/1");
+    assert_eq!(world.git(&world.root, &["show", &format!("{kept}:a.txt")]), "changed");
+    world.prepare("1_x");
+    assert_eq!(world.git(&world.root, &["for-each-ref", "refs/storkit/snap"]).lines().count(), 1, "once");
+}
+
+#[test]
+fn what_a_qa_run_left_whose_daemon_died_is_kept_and_undone() {
+    let (world, worktree) = prepared();
+    let run = lost_run(&world, Mode::KeepAndUndo);
+    dirty(&worktree);
+    assert!(matches!(world.prepare("1_x"), PrepareEnd::Ready { .. }));
+    assert_eq!(world.git(&worktree, &["status", "--porcelain"]), "");
+    assert!(!world.rev(&world.root, &format!("refs/storkit/snap/{run}/1")).as_str().is_empty());
+}
+
+#[test]
+fn a_settled_run_leaves_no_mark() {
+    let (world, worktree) = prepared();
+    lost_run(&world, Mode::Keep);
+    settled(&world, Mode::Keep);
+    dirty(&worktree);
+    world.prepare("1_x");
+    assert_eq!(world.git(&world.root, &["for-each-ref", "refs/storkit/snap"]), "");
+}
+
+#[test]
+fn a_change_in_the_moment_of_the_checkout_is_kept() {
+    let (world, worktree) = prepared();
+    world.git(&worktree, &["config", "core.trustctime", "false"]);
+    let file = worktree.join("a.txt");
+    let moment = std::time::SystemTime::now() - std::time::Duration::from_secs(10);
+    let at_that_moment = |path: &Path| {
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(moment).unwrap();
+    };
+    at_that_moment(&file);
+    world.git(&worktree, &["add", "--renormalize", "a.txt"]);
+    world.git(&worktree, &["update-index", "--really-refresh"]);
+    let length = read(&file).len();
+    write(&file, &"x".repeat(length));
+    at_that_moment(&file);
+    at_that_moment(&world.root.join(".git/worktrees/1_x/index"));
+    write(&worktree.join("other"), "makes it dirty\n");
+    settled(&world, Mode::Keep);
+    let name = world.git(&world.root, &["for-each-ref", "--format=%(refname)", "refs/storkit/snap"]);
+    assert_eq!(world.git(&world.root, &["show", &format!("{name}:a.txt")]), "x".repeat(length));
 }
