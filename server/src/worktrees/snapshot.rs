@@ -7,12 +7,15 @@ use std::path::Path;
 use storkit_core::ids::Oid;
 
 use crate::git::command::{CHECKOUT_TIMEOUT, Pinned};
+use crate::git::objects::Change;
 use crate::git::refs;
 use crate::git::{GitError, Repo};
 use crate::sys::failpoint::reach;
 
 /// Untracked files above this many bytes are not put into git; they keep the worktree from being removed.
 const HUGE: u64 = 100 << 20;
+/// git's mode of a link to another repository.
+const LINK: u32 = 0o160_000;
 /// Most names in a sentence.
 const NAMED_MAX: usize = 5;
 
@@ -44,9 +47,11 @@ pub(super) fn survey(repo: &Repo, pins: &Pinned, base: Option<&Oid>) -> Result<S
         ["status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=dirty"];
     let output = repo.git_in(pins).args(args).run()?;
     let mut survey = Survey::default();
+    let mut staged = false;
     for record in output.records() {
         let (Some(code), Some(path)) = (record.get(..2), record.get(3..)) else { continue };
         survey.dirty = true;
+        staged |= !matches!(code, b" M" | b" D" | b"??");
         if code == b"??" {
             if path.ends_with(b"/") || is_huge(&pins.work_tree, path) {
                 survey.excluded.push(path.to_vec());
@@ -57,7 +62,8 @@ pub(super) fn survey(repo: &Repo, pins: &Pinned, base: Option<&Oid>) -> Result<S
             survey.unmerged.push(String::from_utf8_lossy(path).into_owned());
         }
     }
-    for path in links(repo, pins)? {
+    let links = if staged { None } else { committed_links(repo, pins, base)? };
+    for path in links.map_or_else(|| links_of_index(repo, pins), Ok)? {
         let name = String::from_utf8_lossy(&path).into_owned();
         let known = match base {
             Some(base) => repo.objects().entry(base, &name)?.is_some(),
@@ -70,8 +76,17 @@ pub(super) fn survey(repo: &Repo, pins: &Pinned, base: Option<&Oid>) -> Result<S
     Ok(survey)
 }
 
+/// The repositories that HEAD links to and base does not: all that an index which is as HEAD can add to base's. None
+/// where there is nothing to compare.
+fn committed_links(repo: &Repo, pins: &Pinned, base: Option<&Oid>) -> Result<Option<Vec<Vec<u8>>>, GitError> {
+    let (Some(base), Some(head)) = (base, repo.head_commit(pins)?) else { return Ok(None) };
+    let changes = repo.objects().changes(base, &head)?;
+    let is_link = |change: &Change| change.new.as_ref().is_some_and(|(mode, _)| *mode == LINK);
+    Ok(Some(changes.into_iter().filter(is_link).map(|change| change.path).collect()))
+}
+
 /// The repositories that the index links to.
-fn links(repo: &Repo, pins: &Pinned) -> Result<Vec<Vec<u8>>, GitError> {
+fn links_of_index(repo: &Repo, pins: &Pinned) -> Result<Vec<Vec<u8>>, GitError> {
     let output = repo.git_in(pins).args(["ls-files", "--stage", "-z"]).run()?;
     let link = |record: &[u8]| {
         let at = record.iter().position(|byte| *byte == b'\t')?;
