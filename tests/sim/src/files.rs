@@ -81,7 +81,8 @@ impl File {
             Edit::Blocked(why) => self.blocked.clone_from(why),
             Edit::ReviewHold(held) => self.review_hold = *held,
             Edit::Question(number) => self.question = *number,
-            Edit::Hold(why) => self.hold = why.clone().map(Some),
+            Edit::OwnHold(_) if self.own_hold().is_some() => {}
+            Edit::Hold(why) | Edit::OwnHold(why) => self.hold = why.clone().map(Some),
             Edit::AppendQuestion { number, .. } => {
                 self.questions.insert(*number, false);
             }
@@ -134,8 +135,6 @@ impl File {
 pub(crate) struct Saved {
     pub(crate) person: Person,
     pub(crate) own_hold: Option<Option<String>>,
-    /// How many saves there were before.
-    pub(crate) version: u32,
 }
 
 /// All files of the board.
@@ -163,11 +162,6 @@ impl Files {
         self.made
     }
 
-    /// The version that was given last.
-    pub(crate) fn last_version(&self) -> u32 {
-        self.versions
-    }
-
     pub(crate) fn new_version(&mut self) -> u32 {
         self.versions += 1;
         self.versions
@@ -191,8 +185,7 @@ impl Files {
     /// A person saves: these bytes must stay.
     pub(crate) fn save(&mut self, key: &FileKey, file: File) {
         let own_hold = file.own_hold().cloned();
-        self.saved
-            .insert(file.fid, Saved { version: file.person.version, person: file.person.clone(), own_hold });
+        self.saved.insert(file.fid, Saved { person: file.person.clone(), own_hold });
         self.put(key.clone(), file);
     }
 
