@@ -45,8 +45,10 @@ pub enum Edit {
     ReviewHold(bool),
     /// `question: <n>`, or away with it.
     Question(Option<u32>),
-    /// `hold: <why>`, or away with it.
+    /// `hold: <why>`, or away with it, as a person asked.
     Hold(Option<String>),
+    /// The hold that storkit writes or takes away by itself: one in a person's own words stays as it is.
+    OwnHold(Option<String>),
     /// `## Question n` with its text and an empty `### Answer`, at the file's end.
     AppendQuestion {
         /// The question's number.

@@ -100,7 +100,6 @@ impl World {
                 facts.merge_failed = (plan == Plan::MergeFailed).then(|| "too hard".to_owned());
                 facts.usage = Some(Usage { cost_usd: Some(0.01), ..Usage::default() });
             }
-            Plan::Nothing => {}
             Plan::Fail => facts.process = Some(ProcessEnd::Exited(1)),
             Plan::Signal => facts.process = Some(ProcessEnd::Signalled(11)),
             Plan::Later => facts.process = Some(ProcessEnd::Exited(75)),
@@ -113,7 +112,7 @@ impl World {
             Plan::Lost => facts.process = Some(ProcessEnd::Lost),
             Plan::NotStartable => facts.process = None,
             Plan::WorktreeLost => facts.worktree_lost = true,
-            Plan::Broken => {}
+            Plan::Nothing | Plan::Broken => {}
         }
         facts.branch = self.git.facts(story);
         if plan == Plan::Broken && !flight.cancelled {

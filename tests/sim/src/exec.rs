@@ -28,8 +28,6 @@ pub(crate) struct Flight {
     pub(crate) answered: bool,
     pub(crate) plan: Option<Plan>,
     pub(crate) pid: Option<u32>,
-    /// The last save before it was decided.
-    version: u32,
     copy: Option<(FileKey, File)>,
 }
 
@@ -87,7 +85,6 @@ impl World {
             answered: early,
             plan: None,
             pid: None,
-            version: self.scanner.known_version,
             copy: None,
         };
         self.flights.insert(op, flight);
@@ -263,9 +260,8 @@ impl World {
         if !flight.own && file.hold.is_none() {
             file.moved_back = None;
         }
-        // A request speaks for a person; and storkit cannot know of a hold that was saved after it decided.
-        if (!flight.own
-            || self.files.saved.get(&file.fid).is_some_and(|saved| saved.version > flight.version))
+        // A request speaks for a person.
+        if !flight.own
             && let Some(saved) = self.files.saved.get_mut(&file.fid)
         {
             saved.own_hold = file.own_hold().cloned();

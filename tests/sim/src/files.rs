@@ -31,7 +31,7 @@ pub(crate) struct File {
     pub(crate) person: Person,
     pub(crate) broken: bool,
     pub(crate) blocked: Option<String>,
-    pub(crate) hold: Option<Option<String>>,
+    pub(crate) hold: Option<Hold>,
     pub(crate) review_hold: bool,
     pub(crate) question: Option<u32>,
     /// The questions of the text, and whether each is answered.
@@ -71,8 +71,8 @@ impl File {
     }
 
     /// A hold in a person's own words.
-    pub(crate) fn own_hold(&self) -> Option<&Option<String>> {
-        self.hold.as_ref().filter(|why| !Hold { why: (*why).clone() }.is_storkits())
+    pub(crate) fn own_hold(&self) -> Option<&Hold> {
+        self.hold.as_ref().filter(|hold| !hold.is_storkits())
     }
 
     /// What storkit writes.
@@ -81,7 +81,8 @@ impl File {
             Edit::Blocked(why) => self.blocked.clone_from(why),
             Edit::ReviewHold(held) => self.review_hold = *held,
             Edit::Question(number) => self.question = *number,
-            Edit::Hold(why) => self.hold = why.clone().map(Some),
+            Edit::OwnHold(_) if self.own_hold().is_some() => {}
+            Edit::Hold(why) | Edit::OwnHold(why) => self.hold = why.clone().map(|why| Hold { why: Some(why) }),
             Edit::AppendQuestion { number, .. } => {
                 self.questions.insert(*number, false);
             }
@@ -116,7 +117,7 @@ impl File {
             priority: person.priority,
             agent: person.agent.as_ref().map(keyed),
             qa: person.qa,
-            hold: self.hold.as_ref().map(|why| Keyed { value: Hold { why: why.clone() }, place }),
+            hold: self.hold.as_ref().map(|hold| Keyed { value: hold.clone(), place }),
             overrides: Overrides::default(),
             labels: Vec::new(),
             blocked: self.blocked.as_ref().map(keyed),
@@ -133,9 +134,7 @@ impl File {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Saved {
     pub(crate) person: Person,
-    pub(crate) own_hold: Option<Option<String>>,
-    /// How many saves there were before.
-    pub(crate) version: u32,
+    pub(crate) own_hold: Option<Hold>,
 }
 
 /// All files of the board.
@@ -163,11 +162,6 @@ impl Files {
         self.made
     }
 
-    /// The version that was given last.
-    pub(crate) fn last_version(&self) -> u32 {
-        self.versions
-    }
-
     pub(crate) fn new_version(&mut self) -> u32 {
         self.versions += 1;
         self.versions
@@ -191,8 +185,7 @@ impl Files {
     /// A person saves: these bytes must stay.
     pub(crate) fn save(&mut self, key: &FileKey, file: File) {
         let own_hold = file.own_hold().cloned();
-        self.saved
-            .insert(file.fid, Saved { version: file.person.version, person: file.person.clone(), own_hold });
+        self.saved.insert(file.fid, Saved { person: file.person.clone(), own_hold });
         self.put(key.clone(), file);
     }
 

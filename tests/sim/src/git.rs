@@ -122,12 +122,12 @@ impl Git {
 
     /// Whether base has a commit.
     pub(crate) fn on_base(&self, commit: &Oid) -> bool {
-        let mut at = Some(self.base.clone());
+        let mut at = Some(&self.base);
         while let Some(here) = at {
-            if here == *commit {
+            if here == commit {
                 return true;
             }
-            at = self.commits[&here].parent.clone();
+            at = self.commits[here].parent.as_ref();
         }
         false
     }

@@ -8,7 +8,7 @@ use storkit_core::invariants::Checked;
 use storkit_core::request::Request;
 use storkit_core::sighting::FileKey;
 use storkit_core::stage::Stage;
-use storkit_core::story::{Kind, Qa};
+use storkit_core::story::{Hold, Kind, Qa};
 
 use crate::files::{File, key};
 use crate::world::{Task, World};
@@ -189,7 +189,7 @@ impl World {
             1 => file.review_hold = false,
             2 => file.question = None,
             3 => file.hold = None,
-            4 => file.hold = Some(Some("waiting for legal".to_owned())),
+            4 => file.hold = Some(Hold { why: Some("waiting for legal".to_owned()) }),
             5 => file.broken = true,
             6..=7 => file.broken = false,
             8 => file.person.depends_on = vec![self.rng.between(1, 8)],

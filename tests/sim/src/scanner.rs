@@ -24,14 +24,11 @@ pub(crate) struct Scanner {
     pub(crate) missing: BTreeSet<Stage>,
     waiting: bool,
     look: Option<Look>,
-    /// Saves up to this one may be known to the pipeline.
-    pub(crate) known_version: u32,
 }
 
 #[derive(Debug)]
 struct Look {
     began: u64,
-    version: u32,
     scan: Scan,
     folders: Vec<Stage>,
     keys: Vec<FileKey>,
@@ -95,21 +92,9 @@ impl World {
             Scan { begin: self.seq(), complete: std::mem::take(&mut self.scanner.all), ..Scan::default() };
         let wanted = std::mem::take(&mut self.scanner.wanted);
         let look = if scan.complete {
-            Look {
-                began: self.now,
-                version: self.files.last_version(),
-                scan,
-                folders: Stage::ALL.to_vec(),
-                keys: Vec::new(),
-            }
+            Look { began: self.now, scan, folders: Stage::ALL.to_vec(), keys: Vec::new() }
         } else {
-            Look {
-                began: self.now,
-                version: self.files.last_version(),
-                scan,
-                folders: Vec::new(),
-                keys: wanted.into_iter().collect(),
-            }
+            Look { began: self.now, scan, folders: Vec::new(), keys: wanted.into_iter().collect() }
         };
         self.scanner.look = Some(look);
         self.later(0, Task::ScanStep);
@@ -169,7 +154,6 @@ impl World {
         self.scanner.by_git.retain(|key, at| *at >= look.began || !(scan.complete || seen.contains(key)));
         scan.by_git = self.scanner.by_git.len() < before;
         let again = (!self.calm && self.rng.chance(self.trouble.doubled)).then(|| scan.clone());
-        self.scanner.known_version = look.version;
         self.deliver(Event::Scanned(scan))?;
         if let Some(scan) = again {
             self.deliver(Event::Scanned(scan))?;

@@ -10,7 +10,7 @@ use super::keys::{Block, Value};
 use super::lines::{one_line, place_of};
 use super::yaml::{self, Entry, Node};
 use crate::facts::Edit;
-use crate::story::Place;
+use crate::story::{HOLD_MOVED_BACK, HOLD_STOPPED, Place};
 
 /// Longest reason that is written into a key, in characters.
 pub const REASON_CHARS_MAX: usize = 500;
@@ -71,6 +71,8 @@ fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
         Edit::Question(None) => remove(text, "question"),
         Edit::Hold(Some(why)) => set(text, "hold", &reason(why)),
         Edit::Hold(None) => remove(text, "hold"),
+        Edit::OwnHold(_) if has_own_words(text)? => Ok(text.to_owned()),
+        Edit::OwnHold(why) => apply(text, &Edit::Hold(why.clone())),
         Edit::AppendQuestion { number, text: question } => {
             parsed(text)?;
             Ok(append_question(text, *number, question))
@@ -80,6 +82,17 @@ fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
             Ok(append_rejection(text, parts.body, *number, rejection))
         }
     }
+}
+
+/// Whether the file has a hold that storkit did not write.
+fn has_own_words(text: &str) -> Result<bool, EditError> {
+    let (_, entries) = parsed(text)?;
+    let hold = entries.iter().find(|entry| entry.name() == Some("hold")).map(|entry| &entry.value.node);
+    Ok(match hold {
+        None | Some(Node::Null | Node::Bool(false, _)) => false,
+        Some(Node::Text(why)) => ![HOLD_STOPPED, HOLD_MOVED_BACK].contains(&why.as_str()),
+        Some(_) => true,
+    })
 }
 
 /// A reason as a value: one line without control characters; an empty one is `true`.

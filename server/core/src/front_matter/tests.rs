@@ -89,6 +89,18 @@ fn removing_takes_the_key_alone() {
 }
 
 #[test]
+fn storkits_own_hold_never_touches_a_persons() {
+    let moved_back = Edit::OwnHold(Some("moved back by hand".to_owned()));
+    for own in ["---\nhold: waiting for legal\n---\nb\n", "---\nhold: true\n---\nb\n"] {
+        assert_eq!(edited(own, std::slice::from_ref(&moved_back)), own);
+        assert_eq!(edited(own, &[Edit::OwnHold(None)]), own);
+    }
+    let stopped = "---\nhold: stopped by hand\n---\nb\n";
+    assert_eq!(edited(stopped, &[moved_back]), "---\nhold: moved back by hand\n---\nb\n");
+    assert_eq!(edited(stopped, &[Edit::OwnHold(None)]), "b\n");
+}
+
+#[test]
 fn values_are_written_as_they_are_read() {
     let out = |edit| edited("---\na: 1\n---\n", &[edit]);
     let hold = |why: &str| out(Edit::Hold(Some(why.to_owned())));

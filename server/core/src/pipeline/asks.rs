@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::edits::same_key;
 use super::{GRACE_STOP_MS, Pause, Pipeline, Purpose};
 use crate::assign;
 use crate::board::Named;
@@ -214,7 +215,7 @@ impl Pipeline {
         if story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits()) {
             return (Vec::new(), message.to_owned());
         }
-        (vec![Step::Edit(vec![Edit::Hold(Some(HOLD_STOPPED.to_owned()))])], message.to_owned())
+        (vec![Step::Edit(vec![Edit::OwnHold(Some(HOLD_STOPPED.to_owned()))])], message.to_owned())
     }
 
     fn plan_retry(&mut self, story: &Story) -> (Vec<Step>, String) {
@@ -308,9 +309,7 @@ impl Pipeline {
                 }
                 let track = self.track_mut(&id);
                 // What a person asks for stands over what storkit had yet to write.
-                let same =
-                    |one: &Edit, other: &Edit| std::mem::discriminant(one) == std::mem::discriminant(other);
-                track.pending.retain(|pending| !edits.iter().any(|edit| same(pending, edit)));
+                track.pending.retain(|pending| !edits.iter().any(|edit| same_key(pending, edit)));
                 track.asked.extend(edits.iter().cloned());
                 self.out.push(Effect::Edit(op, EditOrder { story: id, stage, edits }));
             }
@@ -439,7 +438,7 @@ fn clearing(story: &Story) -> Vec<Step> {
         edits.push(Edit::Blocked(None));
     }
     if story.hold.is_some() {
-        edits.push(Edit::Hold(None));
+        edits.push(Edit::OwnHold(None));
     }
     if edits.is_empty() { Vec::new() } else { vec![Step::Edit(edits)] }
 }

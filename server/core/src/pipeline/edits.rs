@@ -15,7 +15,7 @@ impl Pipeline {
     /// Wants an edit of a story's file; it counts at once, and is written as soon as nothing else is in flight.
     pub(super) fn want(&mut self, id: &StoryId, edit: Edit) {
         let track = self.track_mut(id);
-        track.pending.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&edit));
+        track.pending.retain(|other| !same_key(other, &edit));
         track.pending.push(edit.clone());
         self.apply_in_memory(id, &edit);
         self.touched.insert(id.clone());
@@ -122,7 +122,7 @@ fn put_back(pending: &mut Vec<Edit>, edits: Vec<Edit>) {
     let later = std::mem::take(pending);
     *pending = edits;
     for edit in later {
-        pending.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&edit));
+        pending.retain(|other| !same_key(other, &edit));
         pending.push(edit);
     }
 }
@@ -137,9 +137,17 @@ pub(super) fn apply(edit: &Edit, story: &mut Story) {
             story.question = number.map(|value| Keyed { value, place });
             story.answered = false;
         }
-        Edit::Hold(why) => {
+        // A person's own words stand.
+        Edit::OwnHold(_) if story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits()) => {}
+        Edit::Hold(why) | Edit::OwnHold(why) => {
             story.hold = why.clone().map(|why| Keyed { value: Hold { why: Some(why) }, place });
         }
         Edit::AppendQuestion { .. } | Edit::AppendRejection { .. } => {}
     }
+}
+
+/// Whether two edits are of one key or section, so that the later one stands.
+pub(super) fn same_key(one: &Edit, other: &Edit) -> bool {
+    let hold = |edit: &Edit| matches!(edit, Edit::Hold(_) | Edit::OwnHold(_));
+    hold(one) && hold(other) || std::mem::discriminant(one) == std::mem::discriminant(other)
 }

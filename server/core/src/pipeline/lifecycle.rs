@@ -160,15 +160,8 @@ impl Pipeline {
         // What the last daemon did not come to write counts, and is written now.
         track.pending.clone_from(&track.memory.unwritten);
         self.tracks.insert(id.clone(), track);
-        let what = match self.board.placement(id) {
-            Placement::One(key) => self.board.content(key).cloned(),
-            _ => None,
-        };
-        if let Some(what) = what {
-            self.own_words_stand(id, &what);
-            for edit in self.track_mut(id).pending.clone() {
-                self.apply_in_memory(id, &edit);
-            }
+        for edit in self.track_mut(id).pending.clone() {
+            self.apply_in_memory(id, &edit);
         }
         self.afresh(id);
         if is_new && self.awake {

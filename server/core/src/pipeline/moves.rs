@@ -125,7 +125,7 @@ impl Pipeline {
         self.clear_own_keys(id);
         let own_words = self.story(id).is_some_and(|story| story.hold.is_some());
         if to == Stage::Backlog && !own_words {
-            self.want(id, Edit::Hold(Some(HOLD_MOVED_BACK.to_owned())));
+            self.want(id, Edit::OwnHold(Some(HOLD_MOVED_BACK.to_owned())));
         }
         self.tell_moved(id, Some(from), to);
         if let Some(commit) = landed {
@@ -152,7 +152,7 @@ impl Pipeline {
             edits.push(Edit::ReviewHold(false));
         }
         if story.hold.as_ref().is_some_and(|hold| hold.value.is_storkits()) {
-            edits.push(Edit::Hold(None));
+            edits.push(Edit::OwnHold(None));
         }
         for edit in edits {
             self.want(id, edit);

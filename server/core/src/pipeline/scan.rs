@@ -79,7 +79,6 @@ impl Pipeline {
         let Some(id) = id_of(&seen.key) else {
             return self.board.put(seen.key, seen.what.clone()).is_none_or(|before| before != seen.what);
         };
-        self.own_words_stand(&id, &seen.what);
         let what = self.overlaid(&id, seen.what);
         let before = self.board.put(seen.key, what.clone());
         if before.as_ref() == Some(&what) {
@@ -143,16 +142,6 @@ impl Pipeline {
         }
     }
 
-    /// A person's own hold stands over one of storkit's that waited to be written.
-    pub(super) fn own_words_stand(&mut self, id: &StoryId, what: &Content) {
-        let Ok(story) = what.as_ref() else { return };
-        if let Some(track) = self.tracks.get_mut(id)
-            && story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits())
-        {
-            track.pending.retain(|edit| !matches!(edit, Edit::Hold(_)));
-        }
-    }
-
     /// A file as it is with storkit's unwritten edits on top.
     fn overlaid(&self, id: &StoryId, what: Content) -> Content {
         let Some(track) = self.tracks.get(id) else { return what };
@@ -162,10 +151,8 @@ impl Pipeline {
         }
         match what.as_ref() {
             Ok(story) => {
-                let own_words = story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits());
-                let stands = |edit: &&Edit| !(own_words && matches!(edit, Edit::Hold(_)));
                 let mut story = story.clone();
-                for edit in writing.iter().chain(&track.pending).filter(stands).chain(&track.asked) {
+                for edit in writing.iter().chain(&track.pending).chain(&track.asked) {
                     super::edits::apply(edit, &mut story);
                 }
                 Arc::new(Ok(story))
