@@ -1,5 +1,6 @@
 //! One daemon after the other in the same project: each is killed as its order says, and the next one goes on.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -91,7 +92,6 @@ impl Tour {
         });
         self.served.extend(served);
         let Some(status) = status else { self.fail(&daemon, kill, "does not end") };
-        use std::os::unix::process::ExitStatusExt;
         let end = match (status.code(), status.signal()) {
             (Some(0), _) => End::Quiet,
             (_, Some(9)) => End::Killed,

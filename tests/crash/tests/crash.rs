@@ -9,8 +9,8 @@ use storkit_testkit::check::assert_none;
 
 /// Most kills in one scene: its stories are to get done.
 const KILLS_MAX: usize = 14;
-/// Longest life before a random kill; a scene without kills takes about two of them.
-const LIFE_MS_MAX: u64 = 2_500;
+/// Longest life before a random kill; a scene without kills takes about three of them.
+const LIFE_MS_MAX: u64 = 1_500;
 
 /// Ends a tour: all stories get done, the promises hold, and one more start changes nothing. Gives its kills.
 fn conclude(mut tour: Tour) -> usize {
@@ -85,4 +85,73 @@ fn a_kill_at_any_point_of_a_landing_on_a_bare_base_loses_nothing() {
     let mut points = points(&["squash.", "advance.", "finish.", "close.", "trash."]);
     points.retain(|point| !git_merges.contains(point));
     kill_at_each(Base::Bare, &points);
+}
+
+#[test]
+fn a_recovery_that_is_killed_three_times_still_ends_well() {
+    let mut kills = 0;
+    let landings = [
+        ("advance.intent_written", "recover.dropped"),
+        ("advance.noted", "recover.dropped"),
+        ("advance.git_started", "recover.checkout_settled"),
+        ("advance.fast_forwarded", "recover.landed_set"),
+        ("advance.landed_set", "recover.landed_set"),
+        ("advance.done", "recover.landed_set"),
+    ];
+    for (at, last) in landings {
+        let mut tour = Tour::new(Scene::new(Base::CheckedOut));
+        for point in [at, "recover.begun", "recover.checkout_settled", last] {
+            let end = tour.live(&Kill::At(point, 1));
+            assert_eq!(end, End::Killed, "{point} is not reached\n{}", tour.told());
+        }
+        // Starts with nothing or much to mend, each cut short a little later.
+        for point in ["start.swept", "start.recovered", "start.announced", "scan.reported"] {
+            tour.live(&Kill::At(point, 1));
+        }
+        kills += conclude(tour);
+    }
+    assert!(kills >= 7 * landings.len());
+}
+
+/// A scene in which every life ends at a random moment, some of them with all supervisors.
+fn kill_at_random(base: Base, seed: u64) -> usize {
+    eprintln!("{base:?}, seed {seed}");
+    let mut rng = Rng::new(seed);
+    let mut tour = Tour::new(Scene::new(base));
+    while tour.kills < KILLS_MAX {
+        // Short lives are many: a start has much to lose.
+        let most =
+            [LIFE_MS_MAX / 10, LIFE_MS_MAX / 3, LIFE_MS_MAX][usize::try_from(rng.below(3)).expect("small")];
+        let after = Duration::from_millis(rng.below(most));
+        let kill = match rng.below(6) {
+            0 => Kill::WithSupervisors(after),
+            1 | 2 => {
+                let point = rng.below(POINTS.len() as u64);
+                Kill::At(POINTS[usize::try_from(point).expect("small")], 1 + rng.below(3))
+            }
+            _ => Kill::After(after),
+        };
+        if tour.live(&kill) == End::Quiet && tour.scene.all_done() {
+            break;
+        }
+    }
+    conclude(tour)
+}
+
+/// `script/crash` asks for more kills (`STORKIT_CRASH_KILLS`) and other seeds (from `STORKIT_CRASH_SEED` on).
+#[test]
+fn kills_at_random_moments_lose_nothing() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (wanted, first) = (number("STORKIT_CRASH_KILLS", 40), number("STORKIT_CRASH_SEED", 1));
+    let mut kills = 0;
+    for seed in first.. {
+        let base = if seed % 4 == 0 { Base::Bare } else { Base::CheckedOut };
+        kills += u64::try_from(kill_at_random(base, seed)).expect("small");
+        eprintln!("{kills} kills so far");
+        if kills >= wanted {
+            return;
+        }
+    }
 }

@@ -380,7 +380,7 @@ fn a_change_in_the_moment_of_the_checkout_is_kept() {
     world.git(&worktree, &["add", "--renormalize", "a.txt"]);
     world.git(&worktree, &["update-index", "--really-refresh"]);
     let length = read(&file).len();
-    write(&file, &"x".repeat(length));
+    write(&file, "x".repeat(length));
     at_that_moment(&file);
     at_that_moment(&world.root.join(".git/worktrees/1_x/index"));
     write(&worktree.join("other"), "makes it dirty\n");
