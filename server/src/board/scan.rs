@@ -1,4 +1,5 @@
-//! Looking at the stage folders: what is there, reading only what changed since the last look.
+//! Looking at the stage folders: what is there, reading only what changed since the last look. Nothing is written but
+//! an empty stage folder that git took away.
 //!
 //! Nothing is written here. A file is known by inode, size and times; one whose times are so young that another
 //! write could hide behind them is read again the next time.
@@ -46,6 +47,8 @@ struct Known {
 pub(super) struct Cache {
     files: [BTreeMap<Arc<str>, Known>; 6],
     folders: [Option<Stamp>; 6],
+    /// Folders that held nothing at all at the last whole look that found them.
+    was_empty: [bool; 6],
 }
 
 /// A file whose bytes have to be looked at again, since its save does not look finished.
@@ -68,7 +71,7 @@ impl Board {
         let mut cache = lock(&self.cache);
         let mut look = Look::new(&mut cache, begin, true);
         for (stage, dir) in self.stage_dirs() {
-            match dir {
+            match dir.or_else(|error| self.made_again(look.cache, stage, error)) {
                 Ok(dir) => look.folder(stage, &dir),
                 Err(error) => look.missing(stage, &error),
             }
@@ -107,6 +110,18 @@ impl Board {
             let now = dir.and_then(|dir| dir.stamp()).ok();
             now != cache.folders[stage as usize]
         })
+    }
+
+    /// A stage folder that was empty when it was last seen, made again: git removes empty folders, and brings none back.
+    fn made_again(&self, cache: &Cache, stage: Stage, error: io::Error) -> io::Result<Dir> {
+        let at = stage as usize;
+        let was_empty = cache.was_empty[at] && cache.files[at].is_empty();
+        if error.kind() != io::ErrorKind::NotFound || !was_empty {
+            return Err(error);
+        }
+        // Without the folder of all stages the whole board is away: none is made in its place.
+        std::fs::create_dir(self.layout.stage(stage)).map_err(|_| error)?;
+        self.stage_dir(stage)
     }
 
     fn finish(&self, mut look: Look<'_>) -> Scan {
@@ -159,6 +174,7 @@ impl<'a> Look<'a> {
 
     fn missing(&mut self, stage: Stage, error: &io::Error) {
         self.scan.missing_folders.push(stage);
+        self.cache.was_empty[stage as usize] &= self.cache.files[stage as usize].is_empty();
         self.cache.files[stage as usize].clear();
         self.cache.folders[stage as usize] = None;
         if error.kind() != io::ErrorKind::NotFound {
@@ -174,7 +190,9 @@ impl<'a> Look<'a> {
         let stamp = dir.stamp().ok();
         let mut names: Vec<Vec<u8>> = Vec::new();
         let mut more = 0_usize;
+        let mut empty = true;
         let listed = dir.entries(|name, maybe_file| {
+            empty = false;
             if maybe_file && text::classify(stage, name) != Name::Ignored {
                 if names.len() < FILES_MAX { names.push(name.to_vec()) } else { more += 1 }
             }
@@ -189,6 +207,7 @@ impl<'a> Look<'a> {
             self.scan.problems.push(Problem::of_file(path, message, "archive stories elsewhere"));
         }
         self.cache.folders[stage as usize] = stamp;
+        self.cache.was_empty[stage as usize] = empty;
         let before = std::mem::take(&mut self.cache.files[stage as usize]);
         let mut gone: BTreeMap<Arc<str>, Known> = before;
         for name in names {

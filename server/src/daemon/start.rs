@@ -24,7 +24,7 @@ use super::signals::Signals;
 use super::world::{Shared, World};
 use super::{Options, SANDBOX, UpError, base_branch, branches, project_name, service, settings};
 use crate::agents;
-use crate::board::{Board, GitEye, History, RunGit};
+use crate::board::{BOARD_REF, Board, GitEye, History, RunGit};
 use crate::git::{Repo, landing};
 use crate::http::Hub;
 use crate::ledger::Ledger;
@@ -50,7 +50,7 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
         Acquired::Held(holder) => return Err(UpError::Held(holder)),
     };
     reach("start.locked");
-    make_folders(&layout)?;
+    make_folders(&layout, &repo)?;
     reach("start.folders_made");
     let settings = settings::first(&layout)?;
     reach("start.config_kept");
@@ -215,16 +215,21 @@ fn surroundings(world: &World, problems: Vec<Problem>) -> Surroundings {
     }
 }
 
-/// Makes the folders that a daemon needs; those of the board only where the whole board is new.
-fn make_folders(layout: &Layout) -> Result<(), UpError> {
+/// Makes the folders that a daemon needs; one of the board only where its last commit holds no story of it. git
+/// keeps no empty folder, so that a clone lacks those.
+fn make_folders(layout: &Layout, repo: &Repo) -> Result<(), UpError> {
     layout.make_run()?;
-    let work = layout.work();
-    if Stage::ALL.iter().all(|stage| !layout.stage(*stage).exists()) {
-        for stage in Stage::ALL {
+    let last = repo.objects().reference(BOARD_REF)?;
+    let held = |stage: Stage| match &last {
+        Some(last) => repo.objects().entry(last, &format!(".storkit/work/{}", stage.folder())),
+        None => Ok(None),
+    };
+    let is_new = Stage::ALL.iter().all(|stage| !layout.stage(*stage).exists());
+    for stage in Stage::ALL {
+        if is_new || held(stage)?.is_none() {
             make_folder(&layout.stage(stage))?;
         }
     }
-    make_folder(&work)?;
     make_folder(&layout.logs())
 }
 

@@ -178,6 +178,6 @@ fn missing_folder(stage: Stage) -> Problem {
     Problem::of_file(
         format!(".storkit/work/{}", stage.folder()),
         "the stage folder is gone",
-        "bring it back with `storkit restore`, or make it anew; then `storkit resume`",
+        "bring it back, or `storkit init` makes it anew, and `storkit restore` its stories; then `storkit resume`",
     )
 }

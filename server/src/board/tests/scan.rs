@@ -94,6 +94,28 @@ fn both_ends_of_a_move_are_seen_in_one_look_at_either() {
 }
 
 #[test]
+fn an_empty_folder_that_git_took_away_is_made_again_and_one_with_a_story_never() {
+    let project = Project::new();
+    let board = project.board();
+    board.scan_all(0);
+    project.write(Stage::Qa, "1_a.md", "# A\n");
+    board.scan_paths(1, &[key(Stage::Qa, "1_a.md")]);
+    std::fs::remove_dir_all(project.layout.stage(Stage::Qa)).expect("removed");
+    std::fs::remove_dir(project.layout.stage(Stage::Merge)).expect("removed");
+    for begin in 2..4 {
+        assert_eq!(board.scan_all(begin).missing_folders, [Stage::Qa]);
+        assert!(project.layout.stage(Stage::Merge).is_dir());
+    }
+    let aside = project.layout.root().join("aside");
+    std::fs::rename(project.layout.work(), &aside).expect("moved away");
+    assert_eq!(board.scan_all(4).missing_folders.len(), 6);
+    assert!(!project.layout.work().exists(), "nothing is made in the place of the whole board");
+    std::fs::rename(&aside, project.layout.work()).expect("moved back");
+    std::fs::remove_dir(project.layout.stage(Stage::Done)).expect("removed");
+    assert_eq!(board.scan_all(5).missing_folders, [Stage::Qa]);
+}
+
+#[test]
 fn a_folder_that_vanishes_is_named_and_one_made_anew_is_read() {
     let project = Project::new();
     project.write(Stage::Qa, "1_a.md", "# A\n");
