@@ -82,7 +82,9 @@ impl File {
             Edit::ReviewHold(held) => self.review_hold = *held,
             Edit::Question(number) => self.question = *number,
             Edit::OwnHold(_) if self.own_hold().is_some() => {}
-            Edit::Hold(why) | Edit::OwnHold(why) => self.hold = why.clone().map(|why| Hold { why: Some(why) }),
+            Edit::Hold(why) | Edit::OwnHold(why) => {
+                self.hold = why.clone().map(|why| Hold { why: Some(why) })
+            }
             Edit::AppendQuestion { number, .. } => {
                 self.questions.insert(*number, false);
             }
