@@ -31,7 +31,10 @@ pub(super) enum NoPrompt {
         /// Why.
         source: std::io::Error,
     },
-    /// The story's file is not there, or does not parse, at this moment.
+    /// The story's file is no longer in the stage that the run is for: somebody moved it.
+    #[error("{0} has been moved")]
+    Moved(String),
+    /// The story's file does not parse at this moment, or cannot be read.
     #[error("{0}")]
     Story(String),
     /// The template is wrong; shown with its place.
@@ -98,8 +101,10 @@ fn parts(world: &World, order: &RunOrder) -> Result<PromptParts, NoPrompt> {
 
 fn story_text(world: &World, order: &RunOrder) -> Result<String, NoPrompt> {
     let path = world.layout.story(order.stage, &order.story);
-    std::fs::read_to_string(&path)
-        .map_err(|error| NoPrompt::Story(format!("cannot read {}: {error}", path.display())))
+    std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => NoPrompt::Moved(order.story.to_string()),
+        _ => NoPrompt::Story(format!("cannot read {}: {error}", path.display())),
+    })
 }
 
 fn failure(note: &Note) -> Failure {

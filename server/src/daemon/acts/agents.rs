@@ -86,6 +86,10 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
     let spec = match spec(world, order) {
         Ok(spec) => spec,
         Err(NoPrompt::Story(why)) => return Outcome::Crashed(why),
+        // The move itself is heard of as well; the run just never was.
+        Err(NoPrompt::Moved(_)) => {
+            return Outcome::Run(Box::new(RunFacts { cancelled: true, ..RunFacts::default() }));
+        }
         Err(error) => {
             let facts = RunFacts { not_startable: Some(error.to_string()), ..RunFacts::default() };
             return Outcome::Run(Box::new(facts));
