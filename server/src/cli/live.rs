@@ -15,9 +15,11 @@ use super::text::{self, clean, cut};
 use crate::http::EventLine;
 use crate::http::client::{Client, ClientError};
 
-/// How long one wait for an event takes at most.
+/// How long one wait for an event takes at most where somebody waits for an end or looks at spinners.
 const TICK: Duration = Duration::from_millis(100);
-/// The status is read again so soon after a change, and at least so often.
+/// The same where nobody does; the stream's end ends it at once.
+const TICK_IDLE: Duration = Duration::from_secs(5);
+/// The status is read again so soon after a change, and at least so often while spinners show spans of time.
 const STATUS_AFTER: Duration = Duration::from_millis(50);
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
@@ -46,12 +48,27 @@ impl Live {
         Self { out, spinners, bars: BTreeMap::new() }
     }
 
+    /// Shows what happens until `stop` is raised or the daemon ends. The whole board is read only where there are
+    /// spinners to be drawn: of a large board it costs more than all that an idle daemon does.
+    pub(super) fn follow(&mut self, client: &Client, stop: &AtomicBool) -> Result<Watched, Failure> {
+        self.until(client, stop, None)
+    }
+
     /// Shows what happens until `reached` says so of a board, `stop` is raised or the daemon ends.
     pub(super) fn watch(
         &mut self,
         client: &Client,
         stop: &AtomicBool,
         mut reached: impl FnMut(&Status) -> bool,
+    ) -> Result<Watched, Failure> {
+        self.until(client, stop, Some(&mut reached))
+    }
+
+    fn until(
+        &mut self,
+        client: &Client,
+        stop: &AtomicBool,
+        mut reached: Option<&mut dyn FnMut(&Status) -> bool>,
     ) -> Result<Watched, Failure> {
         let ended = |error: ClientError| match error {
             ClientError::NotRunning => Ok(Watched::DaemonEnded),
@@ -61,27 +78,30 @@ impl Live {
             Ok(events) => events,
             Err(error) => return ended(error),
         };
-        let mut status_at = Instant::now();
+        let reads = reached.is_some() || self.spinners.is_some();
+        let mut status_at = reads.then(Instant::now);
         loop {
             if stop.load(Ordering::Relaxed) {
                 return Ok(Watched::Stopped);
             }
-            if Instant::now() >= status_at {
+            if status_at.is_some_and(|at| Instant::now() >= at) {
                 match client.status(true) {
                     Ok(status) => {
                         self.board(&status);
-                        if reached(&status) {
+                        if reached.as_mut().is_some_and(|reached| reached(&status)) {
                             return Ok(Watched::Reached);
                         }
                     }
                     Err(error) => return ended(error),
                 }
-                status_at = Instant::now() + STATUS_EVERY;
+                let again = reached.is_some() || !self.bars.is_empty();
+                status_at = again.then(|| Instant::now() + STATUS_EVERY);
             }
-            match events.next(TICK) {
+            match events.next(if status_at.is_some() { TICK } else { TICK_IDLE }) {
                 Ok(Some(line)) => {
                     self.event(&line);
-                    status_at = status_at.min(Instant::now() + STATUS_AFTER);
+                    let soon = Instant::now() + STATUS_AFTER;
+                    status_at = reads.then(|| status_at.map_or(soon, |at| at.min(soon)));
                 }
                 Ok(None) => {}
                 Err(error) => return ended(error),

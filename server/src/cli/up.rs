@@ -83,9 +83,8 @@ fn watch(
         }
         out.say("storkit is up; Ctrl-C ends it");
         let mut live = Live::new(out);
-        let watched = Client::connect(&run_dir)
-            .map_err(Failure::from)
-            .and_then(|client| live.watch(&client, &over, |_| false));
+        let watched =
+            Client::connect(&run_dir).map_err(Failure::from).and_then(|client| live.follow(&client, &over));
         if let Err(failure) = watched {
             tracing::debug!(%failure, "the live view ended");
         }

@@ -229,7 +229,9 @@ impl Git {
 
     fn run_by(self, slice: Duration, tick: &mut dyn FnMut(u32)) -> Result<Output, GitError> {
         let shown = self.shown();
-        let mut command = process::command("git");
+        let path = self.environment.0.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+        let path = path.or_else(|| std::env::var_os("PATH"));
+        let mut command = process::command_on("git", path.as_deref());
         command.current_dir(&self.cwd).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         command.envs(self.environment.0.iter().map(|(name, value)| (name, value)));
         command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0");

@@ -9,11 +9,15 @@ use std::process::Command;
 ///
 /// A bare name is looked up in the absolute folders of `PATH` here: with a chosen `PATH` std would look it up in a
 /// copy of the whole process (`fork`), and a folder that is relative would mean one below the child's own.
-#[expect(clippy::disallowed_methods, reason = "the one home of Command::new")]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
+    command_on(program, std::env::var_os("PATH").as_deref())
+}
+
+/// As [`command`], with this `PATH`.
+#[expect(clippy::disallowed_methods, reason = "the one home of Command::new")]
+pub fn command_on(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
     let program = program.as_ref();
-    let path = std::env::var_os("PATH");
-    let mut command = match path.as_deref().and_then(|path| look_up(program, path)) {
+    let mut command = match path.and_then(|path| look_up(program, path)) {
         Some(found) => {
             let mut command = Command::new(found);
             command.arg0(program);
@@ -22,7 +26,8 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
         None => Command::new(program),
     };
     command.env_clear().stdin(std::process::Stdio::null());
-    for (name, value) in [("PATH", path), ("HOME", std::env::var_os("HOME"))] {
+    let home = std::env::var_os("HOME");
+    for (name, value) in [("PATH", path), ("HOME", home.as_deref())] {
         if let Some(value) = value {
             command.env(name, value);
         }

@@ -143,6 +143,8 @@ fn up(project: &TestProject) -> Child {
 
 fn status(project: &TestProject, rounds: usize, report: &mut Report) {
     let daemon = project.up();
+    daemon.wait_for("the whole board", |status| (status.stories.len() == 5_000).then_some(()));
+    settled(&daemon);
     let (mut ours, mut plain) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         plain.push(ms(timed(|| {
