@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::Pipeline;
-use super::track::Candidate;
+use super::track::{Candidate, Track, Work};
+use super::{Pipeline, SETTLE_MS};
+use crate::board::Placement;
 use crate::config::Gate;
 use crate::effect::Effect;
 use crate::facts::Intent;
-use crate::ids::Oid;
+use crate::ids::{Oid, StoryId};
 use crate::stage::Stage;
 
 /// Most gate records kept.
@@ -77,8 +78,12 @@ impl Pipeline {
                 continue;
             }
             let Some(stage) = self.board.stage(&id) else {
-                // Away, or in two places.
-                self.landing.intents.push(intent);
+                if self.is_deleted(&id) {
+                    self.finish_deleted(&id);
+                } else {
+                    // Away for a moment, or in two places.
+                    self.landing.intents.push(intent);
+                }
                 continue;
             };
             let remembered = self.remembered.get(&id).and_then(|memory| memory.stage);
@@ -94,5 +99,25 @@ impl Pipeline {
             memory.landed = Some(intent.commit);
             self.touched.insert(id);
         }
+    }
+
+    /// Whether a story was deleted while no daemon ran: it has no file for as long as that takes to count.
+    fn is_deleted(&self, id: &StoryId) -> bool {
+        let absent = matches!(self.board.placement(id), Placement::Absent);
+        absent && self.now.mono_ms >= SETTLE_MS && self.tracks.get(id).is_none_or(Track::is_free)
+    }
+
+    /// Ends the landing of a story whose file is gone: base has its work, so its branch goes.
+    fn finish_deleted(&mut self, id: &StoryId) {
+        self.out.push(Effect::Landed(id.clone(), self.push_remote()));
+        let config = self.config.clone();
+        let op = self.begin(id, Work::Closing);
+        self.out.push(Effect::Close(op, id.clone(), config));
+    }
+
+    /// When a landing whose story has no file is to be looked at next.
+    pub(super) fn next_intent_ms(&self) -> Option<u64> {
+        let any = self.landing.intents.iter().any(|intent| intent.landed);
+        Some(SETTLE_MS).filter(|at| any && *at > self.now.mono_ms)
     }
 }

@@ -16,7 +16,11 @@ impl Pipeline {
             .filter_map(|id| Some((id, self.tracks.get(id)?)))
             .flat_map(|(id, track)| self.timers(id, track))
             .flatten();
-        timers.filter(|at| *at > self.now.mono_ms).chain(self.next_sweep_ms()).min()
+        timers
+            .filter(|at| *at > self.now.mono_ms)
+            .chain(self.next_sweep_ms())
+            .chain(self.next_intent_ms())
+            .min()
     }
 
     fn timers(&self, id: &StoryId, track: &Track) -> [Option<u64>; 5] {
@@ -52,6 +56,7 @@ impl Pipeline {
         };
         self.awake
             && self.ops.is_empty()
+            && self.next_intent_ms().is_none()
             && self
                 .restless
                 .iter()
