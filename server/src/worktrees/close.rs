@@ -77,6 +77,11 @@ pub(super) fn look_and_remove(
     match found {
         Found::Absent => {}
         Found::Tree(pins) => {
+            if evidence == Evidence::Landed
+                && let Some(why) = never_landed(repo, &pins, order, base.as_ref())?
+            {
+                return Ok(CloseEnd::Kept(why));
+            }
             if let Some(why) = keep_all(repo, &pins, order, base.as_ref())? {
                 return Ok(CloseEnd::Kept(why));
             }
@@ -122,6 +127,22 @@ pub(super) fn unlanded(
     let commits = if count == 1 { "commit" } else { "commits" };
     let (branch, base) = (order.story.branch(), &order.base_branch);
     Ok((count > 0).then(|| format!("{branch} has {count} {commits} that {base} does not have")))
+}
+
+/// Why the uncommitted work of a story that never landed must stay; none where there is none. After a landing, what
+/// lies about is what tools left there.
+fn never_landed(
+    repo: &Repo,
+    pins: &Pinned,
+    order: &CloseOrder,
+    base: Option<&Oid>,
+) -> Result<Option<String>, GitError> {
+    if repo.objects().reference(&refs::landed(&order.story))?.is_some() {
+        return Ok(None);
+    }
+    let work_tree = pins.work_tree.display();
+    let dirty = survey(repo, pins, base)?.dirty;
+    Ok(dirty.then(|| format!("{work_tree} has uncommitted work, and the story never landed")))
 }
 
 /// Keeps what lies in a worktree in git; why it must stay, in words.
