@@ -27,8 +27,8 @@ pub enum Effect {
     Run(OpId, Box<RunOrder>),
     /// Runs a round of gates.
     Gates(OpId, GatesOrder),
-    /// Looks at the story's branch, changing nothing.
-    Inspect(OpId, StoryId, Arc<Config>),
+    /// Looks at the story's branch; what a run left uncommitted is committed first where the order says so.
+    Inspect(OpId, StoryId, InspectOrder),
     /// Puts the story's work onto base's tip, in memory.
     Squash(OpId, SquashOrder),
     /// Moves base to a gated commit.
@@ -165,6 +165,15 @@ pub struct SquashOrder {
     pub gates: Vec<String>,
     /// How the story's work becomes base's.
     pub strategy: Strategy,
+}
+
+/// How a story's branch is looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InspectOrder {
+    /// Commits what is uncommitted in the worktree, under the name of this run.
+    pub gather: Option<RunId>,
+    /// The configuration in force.
+    pub config: Arc<Config>,
 }
 
 /// A gated commit to move base to.

@@ -63,6 +63,8 @@ pub struct Memory {
     pub transients: u32,
     /// Whether a person moved it to where it is.
     pub by_person: bool,
+    /// A person moved it on before its run had ended: what lies uncommitted in its worktree is part of its work.
+    pub gather: bool,
     /// Whether `review_hold` was written for this stay in qa.
     pub review_asked: bool,
     /// A rejection by an agent is being written; the file goes back to current then.
@@ -117,6 +119,7 @@ impl Memory {
         self.step = Step::Begin;
         self.failures = 0;
         self.transients = 0;
+        self.gather = false;
         self.review_asked = false;
         self.rejecting = false;
         self.landed = None;

@@ -26,8 +26,8 @@ pub(super) fn carry_out(world: &Shared, effect: Effect) {
             start(world, op, move |world, cancel| agents::run(world, op, &order, cancel));
         }
         Effect::Gates(op, order) => start(world, op, move |world, cancel| gates::hold(world, &order, cancel)),
-        Effect::Inspect(op, story, config) => {
-            start(world, op, move |world, _| agents::inspect(world, &story, &config));
+        Effect::Inspect(op, story, order) => {
+            start(world, op, move |world, _| agents::inspect(world, &story, &order));
         }
         Effect::Squash(op, order) => start(world, op, move |world, _| landing::squash(world, &order)),
         Effect::Advance(op, order) => start(world, op, move |world, _| landing::advance(world, &order)),

@@ -62,7 +62,10 @@ impl Pipeline {
             found.push(condition("daemon", "storkit is ending", "`storkit up` starts it again"));
         }
         self.waits(track, &mut found);
-        self.limits(track, &mut found);
+        if self.needs_agent(story, track) {
+            self.budgets(track, &mut found);
+        }
+        self.limits(&mut found);
         found
     }
 
@@ -116,7 +119,22 @@ impl Pipeline {
         }
     }
 
-    fn limits(&self, track: &Track, found: &mut Vec<Condition>) {
+    /// Whether what the story needs next is an agent, which costs money. Gates and landings cost none.
+    fn needs_agent(&self, story: &Story, track: &Track) -> bool {
+        let step = track.memory.step;
+        let next = match story.stage {
+            Stage::Current => step != Step::Gate,
+            Stage::Merge => step == Step::Mend,
+            Stage::Qa => {
+                let to_agent = self.reviewer(story, &track.memory.protected) == crate::story::Qa::Agent;
+                to_agent && track.ahead.is_some_and(|ahead| ahead > 0)
+            }
+            Stage::Backlog | Stage::Done | Stage::Archived => false,
+        };
+        next && track.is_free()
+    }
+
+    fn budgets(&self, track: &Track, found: &mut Vec<Condition>) {
         let limits = &self.config.limits;
         let spent = if self.now.wall.day() == self.spent.0 { self.spent.1 } else { 0.0 };
         if limits.budget_usd > 0.0 && spent >= limits.budget_usd {
@@ -133,6 +151,10 @@ impl Pipeline {
                 format!("the story's budget is spent: ${cost:.2} of ${:.2}", limits.story_budget_usd);
             found.push(condition("budget", detail, "raise limits.story_budget_usd in .storkit/project.toml"));
         }
+    }
+
+    fn limits(&self, found: &mut Vec<Condition>) {
+        let limits = &self.config.limits;
         if self.config.sandbox.mode == SandboxMode::Required {
             let detail = "sandbox.mode is \"required\", and this version of storkit has no sandbox";
             found.push(condition("sandbox", detail, "set sandbox.mode to \"auto\" or \"none\""));

@@ -33,6 +33,8 @@ impl Pipeline {
         }
         if self.tracks.get(id).is_some_and(|track| track.memory.step == Step::Mend) {
             self.start_run(id, Role::Mergemaster);
+        } else if self.tracks.get(id).is_some_and(|track| track.memory.gather) {
+            self.inspect(id);
         } else if !self.is_landing() {
             self.squash(id);
         }
@@ -199,6 +201,7 @@ impl Pipeline {
             let why = red.failure.clone().unwrap_or_default();
             let (tip, gate) = (candidate.base, red.name.clone());
             let red = RedBase { tip, gate, why, gates: candidate.gates };
+            self.tell(Topic::Waiting, Some(id), format!("base is red: {} ({})", red.gate, red.why));
             self.wait_for_base(id, &red);
             self.landing.red = Some(red);
             return;
@@ -217,13 +220,6 @@ impl Pipeline {
     fn wait_for_base(&mut self, id: &StoryId, red: &RedBase) {
         let again_ms = Some(self.now.mono_ms + LOOK_AGAIN_MS);
         let detail = format!("base is red: {} ({})", red.gate, red.why);
-        if self
-            .tracks
-            .get(id)
-            .is_none_or(|track| track.wait.as_ref().is_none_or(|wait| wait.detail != detail))
-        {
-            self.tell(Topic::Waiting, Some(id), detail.clone());
-        }
         let hint = Some(format!("mend {} itself: no story is to blame", self.base_name()));
         self.track_mut(id).wait = Some(Wait { what: "base_red", detail, hint, again_ms });
     }

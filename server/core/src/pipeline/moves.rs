@@ -112,6 +112,8 @@ impl Pipeline {
         track.enter(to, wall);
         let memory = track.change();
         memory.by_person = true;
+        memory.gather =
+            matches!(to, Stage::Qa | Stage::Merge) && matches!(from, Stage::Backlog | Stage::Current);
         memory.landings_failed = 0;
         memory.mends = 0;
         memory.notes.clear();

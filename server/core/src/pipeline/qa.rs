@@ -3,7 +3,7 @@
 use super::Pipeline;
 use super::track::Work;
 use crate::config::Role;
-use crate::effect::{Effect, Topic};
+use crate::effect::{Effect, InspectOrder, Topic};
 use crate::facts::{BranchFacts, Edit};
 use crate::ids::StoryId;
 use crate::stage::Stage;
@@ -25,9 +25,7 @@ impl Pipeline {
         }
         let (Some(story), Some(track)) = (self.story(id), self.tracks.get(id)) else { return };
         let Some(ahead) = track.ahead else {
-            let config = self.config.clone();
-            let op = self.begin(id, Work::Inspecting);
-            self.out.push(Effect::Inspect(op, id.clone(), config));
+            self.inspect(id);
             return;
         };
         if ahead == 0 && story.kind != Kind::Spike {
@@ -42,7 +40,7 @@ impl Pipeline {
     }
 
     /// Who looks at a story that is in qa.
-    fn reviewer(&self, story: &Story, protected: &[String]) -> Qa {
+    pub(super) fn reviewer(&self, story: &Story, protected: &[String]) -> Qa {
         let person = story.kind == Kind::Spike || !protected.is_empty() || story.review_hold.is_some();
         if person { Qa::Human } else { self.qa_of(story) }
     }
@@ -54,8 +52,18 @@ impl Pipeline {
             || (track.ahead.is_some() && self.reviewer(story, &track.memory.protected) == Qa::Human)
     }
 
+    /// Looks at a story's branch, with what its last run left uncommitted where a person moved it on before its end.
+    pub(super) fn inspect(&mut self, id: &StoryId) {
+        let config = self.config.clone();
+        let gather = self.tracks.get(id).is_some_and(|track| track.memory.gather);
+        let gather = gather.then(|| self.last_run(id));
+        let op = self.begin(id, Work::Inspecting);
+        self.out.push(Effect::Inspect(op, id.clone(), InspectOrder { gather, config }));
+    }
+
     pub(super) fn inspected(&mut self, id: &StoryId, facts: BranchFacts) {
         let track = self.track_mut(id);
+        track.change().gather = false;
         track.branch = facts.tip.is_some();
         track.ahead = Some(facts.ahead);
         track.change().protected = facts.protected;

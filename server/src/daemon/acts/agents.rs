@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use storkit_core::config::{Config, Role};
-use storkit_core::effect::{PrepareOrder, RunOrder};
+use storkit_core::effect::{InspectOrder, PrepareOrder, RunOrder};
 use storkit_core::event::{Event, Outcome};
 use storkit_core::facts::{BranchFacts, CloseEnd, PrepareEnd, ProcessEnd, RunFacts};
 use storkit_core::ids::{OpId, RunId, StoryId};
@@ -38,11 +38,17 @@ pub(in crate::daemon) fn prepare(world: &World, order: &PrepareOrder, cancel: &C
     Outcome::Prepare(end)
 }
 
-/// Looks at a story's branch.
-pub(in crate::daemon) fn inspect(world: &World, story: &StoryId, config: &Config) -> Outcome {
-    let facts = world
-        .ground(config)
-        .and_then(|ground| worktrees::inspect(&ground, &world.facts_order(story, config)));
+/// Looks at a story's branch, once what lies uncommitted in its worktree is committed where that is asked for.
+pub(in crate::daemon) fn inspect(world: &World, story: &StoryId, order: &InspectOrder) -> Outcome {
+    let facts = world.ground(&order.config).and_then(|ground| {
+        let facts = world.facts_order(story, &order.config);
+        if let Some(run) = order.gather.filter(|_| ground.tree(story.as_str()).is_ok()) {
+            let (run, agent) = (run.to_string(), "a run that a person's move ended".to_owned());
+            let facts = facts.clone();
+            worktrees::settle(&ground, &SettleOrder { facts, run, agent, mode: Mode::Commit })?;
+        }
+        worktrees::inspect(&ground, &facts)
+    });
     match facts {
         Ok(facts) => Outcome::Inspect(facts),
         Err(error) => Outcome::Crashed(error.to_string()),
