@@ -15,8 +15,7 @@ fn blocked_by(gate_table: &str, attempts: u32) -> (String, String) {
     let daemon = project.up();
     let story = daemon.wait_story("1_story_a", "is blocked", |story| story.state == State::Blocked);
     assert_eq!((story.stage.as_str(), project.base()), ("current", from));
-    let text = project.read_story("1_story_a");
-    assert!(text.contains("\nblocked: "), "{text}");
+    let text = daemon.wait_text("1_story_a", "\nblocked: ");
     assert!(text.ends_with("a\n"), "{text}");
     let work = project.git().run(&["show", "feature/story-1_story_a:1_story_a.txt"]);
     daemon.stop();

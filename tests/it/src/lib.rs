@@ -5,9 +5,22 @@
 //! built, and refuse what is older than its sources.
 #![cfg(test)]
 
+mod attempts;
+mod checkout;
+mod commands;
+mod common;
 mod crashes;
 mod daemon;
+mod environment;
 mod gates;
+mod git_below;
 mod harness;
+mod hostile;
 mod landing;
+mod matrix;
 mod moves;
+mod past;
+mod review;
+mod settings;
+mod together;
+mod why;

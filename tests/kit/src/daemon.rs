@@ -10,7 +10,7 @@ use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use storkit_core::snapshot::{Status, StoryView};
+use storkit_core::snapshot::{Condition, State, Status, StoryView};
 
 use crate::command::ended;
 use crate::processes;
@@ -121,6 +121,42 @@ impl<'p> Daemon<'p> {
         self.wait_for(&format!("{id}: {what}"), |status| {
             status.stories.iter().find(|story| story.id == id).filter(|story| condition(story)).cloned()
         })
+    }
+
+    /// Waits until some condition of `why` is of that kind and has that text in its sentence.
+    #[track_caller]
+    pub fn wait_why(&self, id: &str, what: &str, text: &str) -> Condition {
+        let found = || {
+            let why = self.project.why(id);
+            why.conditions.into_iter().find(|one| one.what == what && one.detail.contains(text))
+        };
+        poll_until(CEILING, found).unwrap_or_else(|| {
+            let why = self.project.why(id);
+            panic!("waited {CEILING:?} in vain: {what} {text:?} for {id}\n{why:#?}\n{}", self.diagnosis())
+        })
+    }
+
+    /// Waits until a story is in that stage, by the name that status gives it.
+    #[track_caller]
+    pub fn wait_stage(&self, id: &str, stage: &str) -> StoryView {
+        self.wait_story(id, &format!("is in {stage}"), |story| story.stage == stage)
+    }
+
+    /// Waits until a story is in that state.
+    #[track_caller]
+    pub fn wait_state(&self, id: &str, state: State) -> StoryView {
+        self.wait_story(id, &format!("is {}", state.name()), |story| story.state == state)
+    }
+
+    /// Waits until the file of a story holds `text`.
+    #[track_caller]
+    pub fn wait_text(&self, id: &str, text: &str) -> String {
+        let read = || {
+            let [stage] = self.project.stages_of(id)[..] else { return None };
+            fs::read_to_string(self.project.story_path(stage, id)).ok().filter(|read| read.contains(text))
+        };
+        poll_until(CEILING, read)
+            .unwrap_or_else(|| panic!("waited {CEILING:?} in vain: {text:?} in {id}\n{}", self.diagnosis()))
     }
 
     /// Sends a signal to the daemon alone.

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use storkit_core::snapshot::Status;
+use storkit_core::snapshot::{Status, Why};
 use storkit_core::stage::Stage;
 
 use crate::agent::AgentSpec;
@@ -254,6 +254,36 @@ impl TestProject {
     pub fn status(&self) -> Status {
         let json = self.status_json();
         serde_json::from_value(json).unwrap_or_else(|error| panic!("status lacks a key: {error}"))
+    }
+
+    /// What `storkit why --json` prints of a story.
+    #[track_caller]
+    pub fn why(&self, story: &str) -> Why {
+        let text = self.storkit(&["why", story, "--json"]).ok();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("why lacks a key: {error}\n{text}"))
+    }
+
+    /// Where a story's worktree is, or would be.
+    pub fn worktree(&self, id: &str) -> PathBuf {
+        self.root.join(".storkit/worktrees").join(id)
+    }
+
+    /// Writes project.toml anew, as an editor would that writes in place.
+    #[track_caller]
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let path = self.root.join(".storkit/project.toml");
+        let text = fs::read_to_string(&path).expect("project.toml");
+        fs::write(&path, change(text)).expect("project.toml is written");
+    }
+
+    /// Makes the empty file `name` in the home of the test's programs, for which a script may wait.
+    pub fn signal_file(&self, name: &str) {
+        fs::write(self.surroundings.home.join(name), "").expect("a file in the test's home");
+    }
+
+    /// Whether a script has made that file.
+    pub fn signalled(&self, name: &str) -> bool {
+        self.surroundings.home.join(name).exists()
     }
 
     /// Starts the daemon, and returns when it answers.
