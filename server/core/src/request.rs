@@ -84,6 +84,25 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The story that it names, as a person wrote it; none where it is about the whole board.
+    pub fn story(&self) -> Option<&str> {
+        match self {
+            Self::Why { story }
+            | Self::Move { story, .. }
+            | Self::Start { story, .. }
+            | Self::Stop { story }
+            | Self::Retry { story }
+            | Self::Approve { story }
+            | Self::Reject { story, .. }
+            | Self::Hold { story, .. }
+            | Self::Unhold { story }
+            | Self::Unblock { story } => Some(story),
+            Self::Status { .. } | Self::Pause { .. } | Self::Resume { .. } => None,
+        }
+    }
+}
+
 /// The answer to a request that was carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]

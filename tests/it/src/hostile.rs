@@ -3,19 +3,15 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use storkit_core::snapshot::State;
 use storkit_core::stage::Stage;
 use storkit_testkit::check::{self, assert_none};
 use storkit_testkit::{AgentSpec, TestProject};
 
-#[test]
-fn names_sizes_bombs_bytes_links_and_pipes_disturb_nobody() {
-    let project = TestProject::builder()
-        .agent(&AgentSpec::diligent("coder-1"))
-        .story(Stage::Backlog, "1_story_good", "fine\n")
-        .build();
-    let dir = project.stage_dir(Stage::Current);
+/// Files that somebody who means ill, or an accident, could leave in a stage.
+fn put_all(dir: &Path) {
     let put = |name: &str, bytes: &[u8]| fs::write(dir.join(name), bytes).expect("a file");
     put("-rf.md", b"x\n");
     put("a b;c.md", b"x\n");
@@ -43,6 +39,16 @@ fn names_sizes_bombs_bytes_links_and_pipes_disturb_nobody() {
     for name in ["README.md", ".hidden.md", "1_story_x.md~", "#1_story_x.md#", "notes.txt"] {
         put(name, b"not a story\n");
     }
+}
+
+#[test]
+fn names_sizes_bombs_bytes_links_and_pipes_disturb_nobody() {
+    let project = TestProject::builder()
+        .agent(&AgentSpec::diligent("coder-1"))
+        .story(Stage::Backlog, "1_story_good", "fine\n")
+        .build();
+    let dir = project.stage_dir(Stage::Current);
+    put_all(&dir);
     let listing = || {
         let mut names: Vec<_> =
             fs::read_dir(&dir).expect("a stage").flatten().map(|entry| entry.file_name()).collect();

@@ -9,10 +9,10 @@ use crate::common::{WORK, until, wait_signal};
 
 const HANG: &str = "echo > \"$HOME/begun-$STORKIT_STORY\"\nexec sleep 1000";
 
-#[test]
-fn every_key_name_and_agent_that_keeps_a_story_is_named_with_its_line() {
+/// A board with a story for each reason to stand still.
+fn full_of_reasons() -> TestProject {
     let front = |lines: &str| format!("---\nname: x\n{lines}\n---\ntext\n");
-    let project = TestProject::builder()
+    TestProject::builder()
         .agent(&AgentSpec::shell("coder-1", HANG))
         .agent(&AgentSpec::shell("coder-2", WORK).with("command", "/no/such/program"))
         .agent(&AgentSpec::shell("qa-1", "true"))
@@ -35,7 +35,12 @@ fn every_key_name_and_agent_that_keeps_a_story_is_named_with_its_line() {
         .story(Stage::Backlog, "16_story_a", front(""))
         .story(Stage::Backlog, "16_story_b", front(""))
         .story(Stage::Backlog, "17_epic_a", front(""))
-        .build();
+        .build()
+}
+
+#[test]
+fn every_key_name_and_agent_that_keeps_a_story_is_named_with_its_line() {
+    let project = full_of_reasons();
     let daemon = project.up();
     wait_signal(&project, "begun-1_story_busy");
     for (story, kind, text, key, line, hint) in [
