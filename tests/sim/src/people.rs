@@ -162,6 +162,8 @@ impl World {
             // Another story now, which a person put there.
             file.stay += 1;
             file.by_person = true;
+            // What was done to the one of the old name is not about it: it is new, and may be promoted.
+            file.moved_back = None;
             self.files.put(to, file);
         }
     }
