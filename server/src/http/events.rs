@@ -55,7 +55,7 @@ pub struct Hub {
 
 /// What a listener gets: first what it missed, then what happens.
 pub struct Subscription {
-    /// Events after the one asked for; a single [`RESYNC`] where they are no longer known.
+    /// Events after the one asked for; a single `resync` where they are no longer known.
     pub missed: Vec<Arc<EventLine>>,
     /// What happens from now on.
     pub live: broadcast::Receiver<Arc<EventLine>>,
