@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         ["--seed", seed] => seed.parse().map_or_else(|_| usage(), show),
         [] => count(1, SCHEDULES),
         [schedules] => schedules.parse().map_or_else(|_| usage(), |schedules| count(1, schedules)),
+        [schedules, "--first"] => schedules.parse().map_or_else(|_| usage(), first_failure),
         [schedules, "--from", first] => match (schedules.parse(), first.parse()) {
             (Ok(schedules), Ok(first)) => count(first, schedules),
             _ => usage(),
@@ -23,13 +24,24 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: script/simulate [SCHEDULES [--from SEED]] | --seed SEED");
+    eprintln!("usage: script/simulate [SCHEDULES [--from SEED | --first]] | --seed SEED");
     ExitCode::from(2)
 }
 
 fn show(seed: u64) -> ExitCode {
     println!("{}", storkit_sim::explain(seed, None));
     if storkit_sim::run(seed, None).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Stops at the first failure.
+fn first_failure(schedules: u64) -> ExitCode {
+    match storkit_sim::many(1, schedules, None) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn count(first: u64, schedules: u64) -> ExitCode {
