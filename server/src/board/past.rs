@@ -74,6 +74,9 @@ pub enum PastError {
     Board(#[from] BoardError),
 }
 
+/// Most commits that are searched for a story that is gone.
+const COMMITS_MAX: usize = 10_000;
+
 /// A file of a commit.
 type Version = (Stage, Oid);
 /// From where to where.
@@ -100,6 +103,22 @@ impl Past {
     /// The highest story number that the history knows.
     pub fn highest(&self) -> u64 {
         self.recorder.highest()
+    }
+
+    /// The ids of that number that the history names, the newest first; of the last `COMMITS_MAX` commits.
+    pub fn ids_of(&self, number: u64) -> Result<Vec<StoryId>, GitError> {
+        let mut ids: Vec<StoryId> = Vec::new();
+        let mut next = self.recorder.objects.resolve(BOARD_REF)?;
+        for _ in 0..COMMITS_MAX {
+            let Some(commit) = next else { break };
+            let info = self.recorder.objects.commit(&commit)?;
+            for line in info.message.lines() {
+                let id = line.split(": ").next().and_then(|id| StoryId::new(id).ok());
+                ids.extend(id.filter(|id| id.number() == Some(number) && !ids.contains(id)));
+            }
+            next = info.parent;
+        }
+        Ok(ids)
     }
 
     /// The newest changes, of one story or of all, at most `limit`.

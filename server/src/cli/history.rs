@@ -120,13 +120,24 @@ fn told(context: &Context, id: &StoryId, message: String) -> Outcome {
 fn named(root: &std::path::Path, name: &str) -> Result<StoryId, Failure> {
     match find::story(root, name) {
         Ok(found) => Ok(found.id),
-        Err(failure) if failure.code == Exit::NotFound as u8 && name.parse::<u64>().is_err() => {
-            StoryId::new(name).map_err(|_| failure)
-        }
-        Err(failure) if failure.code == Exit::NotFound as u8 => {
-            Err(failure.hint("a story that is gone is named by its id: storkit log"))
-        }
+        Err(failure) if failure.code == Exit::NotFound as u8 => match name.parse() {
+            Ok(number) => gone(root, number, failure),
+            Err(_) => StoryId::new(name).map_err(|_| failure),
+        },
         Err(failure) => Err(failure),
+    }
+}
+
+/// The id of a story of that number that is no longer on the board.
+fn gone(root: &std::path::Path, number: u64, failure: Failure) -> Result<StoryId, Failure> {
+    let mut ids = open(root)?.ids_of(number).map_err(git)?;
+    match (ids.pop(), ids.is_empty()) {
+        (Some(id), true) => Ok(id),
+        (Some(id), false) => {
+            let all: Vec<&str> = ids.iter().map(StoryId::as_str).chain([id.as_str()]).collect();
+            Err(failure.hint(format!("stories of that number were {}: name it by its id", all.join(", "))))
+        }
+        (None, _) => Err(failure.hint("storkit log shows what was on the board")),
     }
 }
 

@@ -134,7 +134,9 @@ fn show_run(context: &Context, path: &Path, args: &LogsArgs) -> Outcome {
 }
 
 fn is_end(line: &str) -> bool {
-    serde_json::from_str::<Value>(line).is_ok_and(|entry| entry["ev"] == "end")
+    // Only the last line is read twice.
+    line.contains(r#""ev":"end""#)
+        && serde_json::from_str::<Value>(line).is_ok_and(|entry| entry["ev"] == "end")
 }
 
 /// Output as text, without what a terminal would obey; sequences may be split over entries.

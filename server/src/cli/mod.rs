@@ -95,12 +95,20 @@ fn not_understood(error: &clap::Error) -> Exit {
     }
     if std::env::args_os().any(|arg| arg == "--json") {
         let rendered = error.to_string();
-        let first = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        Out::new(true, false, args::Color::Never).fail(&Failure::usage(first).hint("storkit --help"));
+        Out::new(true, false, args::Color::Never)
+            .fail(&Failure::usage(in_one_line(&rendered)).hint("storkit --help"));
     } else {
         let _ = error.print();
     }
     Exit::Usage
+}
+
+/// What is wrong, without the usage that follows it.
+fn in_one_line(rendered: &str) -> String {
+    let said =
+        rendered.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<&str> = said.flat_map(str::split_whitespace).collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// Sends what the program says of itself to standard error; `STORKIT_LOG` chooses, as `RUST_LOG` does elsewhere.

@@ -1,26 +1,30 @@
 //! `storkit prune`: removes worktrees and branches of stories that are over. What may go is `worktrees`' to say.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use storkit_core::config::Config;
 use storkit_core::duration::parse_ms;
-use storkit_core::ids::StoryId;
+use storkit_core::ids::{RunId, StoryId};
 
 use super::args::PruneArgs;
 use super::diff::failed;
 use super::exit::{Exit, Failure, Outcome};
 use super::text::clean;
 use super::{Context, ask, config, find};
+use crate::agents;
+use crate::agents::env::{self, EnvOrder};
+use crate::gates::{self, ShellContext, ShellOrder};
 use crate::git::Repo;
-use crate::sys::process;
+use crate::sys::cancel::Cancel;
+use crate::sys::layout::Layout;
 use crate::worktrees::{
     CloseOrder, CommandFailed, Ground, Pinning, PruneItem, PruneOrder, plan_prune, prune,
 };
 
-/// How much of a failed teardown's words is shown, in bytes.
-const SAID_MAX: usize = 1_000;
+/// Longest teardown command, in milliseconds.
+const TIMEOUT_MS: u64 = 30 * 60 * 1000;
 
 #[derive(Serialize)]
 struct View {
@@ -42,7 +46,8 @@ pub(super) fn run(context: &Context, args: &PruneArgs) -> Outcome {
     let items = if args.dry_run {
         plan_prune(&ground, &order)
     } else {
-        prune(&ground, &order, &mut |folder: &Path, command: &str| teardown(folder, command))
+        let teardown = Teardown::new(&ground, root, &config, &order.close.base_branch)?;
+        prune(&ground, &order, &mut |folder: &Path, command: &str| teardown.run(folder, command))
     };
     let views: Vec<View> = items.map_err(failed)?.into_iter().map(view).collect();
     if context.out.json {
@@ -92,16 +97,52 @@ fn pinning(age: &str) -> Result<Pinning, Failure> {
     Ok(Pinning { before: Timestamp::now().as_second().saturating_sub(seconds) })
 }
 
-/// Runs one teardown command as a person would, in the worktree, without an input.
-fn teardown(folder: &Path, command: &str) -> Result<(), CommandFailed> {
-    let output = process::command("sh").args(["-c", command]).current_dir(folder).output();
-    let output = output.map_err(|error| CommandFailed(format!("cannot start sh: {error}")))?;
-    if output.status.success() {
-        return Ok(());
+/// Teardown commands, supervised and in the gates' environment, as the daemon runs them.
+struct Teardown<'a> {
+    ground: &'a Ground,
+    layout: Layout,
+    config: &'a Config,
+    base_branch: &'a str,
+    exe: PathBuf,
+}
+
+impl<'a> Teardown<'a> {
+    fn new(
+        ground: &'a Ground,
+        root: &Path,
+        config: &'a Config,
+        base_branch: &'a str,
+    ) -> Result<Self, Failure> {
+        let exe = std::env::current_exe()
+            .map_err(|error| Failure::new(format!("storkit cannot find its own program: {error}")))?;
+        Ok(Self { ground, layout: Layout::new(root), config, base_branch, exe })
     }
-    let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
-    said.truncate(said.floor_char_boundary(SAID_MAX));
-    Err(CommandFailed(format!("{}: {said}", output.status)))
+
+    fn run(&self, folder: &Path, command: &str) -> Result<(), CommandFailed> {
+        let below = folder.strip_prefix(self.ground.dir()).ok();
+        let first = below.and_then(|below| below.components().next()?.as_os_str().to_str());
+        let Some(story) = first.and_then(|name| StoryId::new(name).ok()) else {
+            return Err(CommandFailed(format!("{} is in no story's worktree", folder.display())));
+        };
+        let run = RunId(uuid::Uuid::new_v4());
+        let ceiling = self.ground.dir().display().to_string();
+        let own = vec![("STORKIT_STORY", story.to_string()), ("STORKIT_BASE", self.base_branch.to_owned())];
+        let order = EnvOrder { pass: self.config.gate_env_pass.clone(), own, ceiling, ..EnvOrder::default() };
+        let env = env::build(&env::of_this_process(), &order);
+        let log = self.layout.logs_of(&story).join(format!("{run}.teardown.log"));
+        let context = ShellContext {
+            run,
+            story: &story,
+            repo: &agents::repo_marker(&self.layout.run()),
+            env: &env,
+            run_dir: &self.layout.run_of(run),
+            disk_reserve_bytes: self.config.limits.disk_reserve_bytes,
+            exe: &self.exe,
+            cancel: &Cancel::new(),
+        };
+        let shell = ShellOrder { command, folder, is_worktree: false, log: &log, timeout_ms: TIMEOUT_MS };
+        gates::run_shell(&shell, &context).map_err(|failure| CommandFailed(failure.to_string()))
+    }
 }
 
 fn view(item: PruneItem) -> View {

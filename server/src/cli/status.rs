@@ -72,7 +72,8 @@ fn header(status: &Status, columns: usize) -> String {
         Some(daemon) => format!("daemon {}", daemon.pid),
         None => "no daemon".to_owned(),
     };
-    let rest = format!("  {}  {daemon}", clean(&status.base_branch));
+    let sandbox = format!("sandbox {}", clean(&status.sandbox));
+    let rest = format!("  {}  {daemon}  {sandbox}", clean(&status.base_branch));
     let project = cut(&clean(&status.project), columns.saturating_sub(width(&rest)).max(8));
     let line = cut(&format!("{project}{rest}"), columns);
     let mut out = match line.strip_prefix(&project) {

@@ -9,7 +9,7 @@ use super::args::NewArgs;
 use super::ask::{self, Done};
 use super::exit::{Exit, Failure, Outcome, io};
 use super::{Context, editor, find, history, offline};
-use crate::board::NewStory;
+use crate::board::{CreateError, NewStory};
 
 /// Longest text that `new --body` takes, in bytes.
 const BODY_LEN_MAX: u64 = 1024 * 1024;
@@ -48,9 +48,10 @@ pub(super) fn new(context: &Context, args: &NewArgs) -> Outcome {
     let root = &context.project()?.root;
     let board = offline::open_board(root)?;
     let new = NewStory { title: args.title.clone(), kind: args.kind, stage: args.stage, body };
-    let id = board
-        .create(&new, history::highest(board.layout()))
-        .map_err(|error| Failure::new(error.to_string()))?;
+    let id = board.create(&new, history::highest(board.layout())).map_err(|error| match error {
+        CreateError::NoTitle | CreateError::TooLong(_) => Failure::usage(error.to_string()),
+        CreateError::Board(_) | CreateError::Id(_) => Failure::new(error.to_string()),
+    })?;
     history::record(board.layout());
     if context.out.json {
         let message = format!("{id}: new in {}", args.stage);

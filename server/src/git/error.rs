@@ -37,7 +37,7 @@ pub enum GitError {
         top: PathBuf,
     },
     /// A git command ended badly.
-    #[error("`{command}` ended with {end}: {stderr}")]
+    #[error("`{command}` ended with {end}: {stderr}{}", way_out(stderr))]
     Failed {
         /// The command line.
         command: String,
@@ -91,6 +91,15 @@ pub enum GitError {
     /// The work was cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// What a person can do about it, where git's words alone do not say so.
+fn way_out(stderr: &str) -> &'static str {
+    if stderr.contains("No space left on device") {
+        " (the disk is full: free some space, and storkit goes on by itself)"
+    } else {
+        ""
+    }
 }
 
 impl GitError {

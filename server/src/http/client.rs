@@ -18,8 +18,10 @@ use super::problem::Problem;
 use super::routes::Down;
 use super::socket;
 
-/// Longest wait for an answer: longer than the longest act of the daemon (a stop: 5 s).
+/// Longest wait for the answer to an act: longer than the longest one of the daemon (a stop: 5 s).
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
+/// Longest wait for the answer to a look.
+const LOOK_WAIT: Duration = Duration::from_secs(8);
 /// Longest answer, in bytes.
 const ANSWER_LEN_MAX: usize = 256 * 1024 * 1024;
 /// Longest event, in bytes.
@@ -61,7 +63,8 @@ impl Client {
 
     /// Asks for something to be done or told.
     pub fn ask(&self, request: &Request) -> Result<Reply, ClientError> {
-        self.post("/api/v1/requests", request)
+        let is_look = matches!(request, Request::Status { .. } | Request::Why { .. });
+        self.post("/api/v1/requests", request, if is_look { LOOK_WAIT } else { ANSWER_WAIT })
     }
 
     /// The board.
@@ -74,7 +77,7 @@ impl Client {
 
     /// Tells the daemon to end; returns when it has heard it.
     pub fn down(&self, now: bool) -> Result<(), ClientError> {
-        self.post::<serde_json::Value>("/api/v1/down", &Down { now }).map(drop)
+        self.post::<serde_json::Value>("/api/v1/down", &Down { now }, ANSWER_WAIT).map(drop)
     }
 
     /// Listens to what happens, from after the event numbered `after`, or from now on.
@@ -84,21 +87,27 @@ impl Client {
             request = request.header("last-event-id", after.to_string());
         }
         let request = request.body(Full::default()).map_err(broken)?;
-        let (response, connection) = self.runtime.block_on(within(send(&self.run_dir, request)))?;
+        let (response, connection) =
+            self.runtime.block_on(within(ANSWER_WAIT, send(&self.run_dir, request)))?;
         if response.status() != StatusCode::OK {
             return Err(ClientError::Broken(format!("it answered {}", response.status())));
         }
         Ok(Events { client: self, body: response.into_body(), _connection: connection, buffer: Vec::new() })
     }
 
-    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Result<T, ClientError> {
+    fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+        wait: Duration,
+    ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(broken)?;
         let request = hyper::Request::post(path)
             .header("host", "storkit")
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(broken)?;
-        self.runtime.block_on(within(async {
+        self.runtime.block_on(within(wait, async {
             let (response, _connection) = send(&self.run_dir, request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_LEN_MAX).collect().await;
@@ -172,8 +181,11 @@ fn open(run_dir: &Path) -> Result<std::os::unix::net::UnixStream, ClientError> {
     })
 }
 
-async fn within<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
-    tokio::time::timeout(ANSWER_WAIT, work).await.unwrap_or(Err(ClientError::Silent))
+async fn within<T>(
+    wait: Duration,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    tokio::time::timeout(wait, work).await.unwrap_or(Err(ClientError::Silent))
 }
 
 async fn send(

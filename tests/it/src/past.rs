@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use storkit_core::snapshot::State;
 use storkit_core::stage::Stage;
 use storkit_testkit::check::{self, assert_none};
-use storkit_testkit::{AgentSpec, CEILING, TestProject, wait_for};
+use storkit_testkit::{AgentSpec, CEILING, TestProject, processes, wait_for};
 
 use crate::common::wait_no_run;
 
@@ -66,6 +67,10 @@ fn the_history_brings_back_what_was_moved_changed_or_deleted() {
     assert_eq!(project.stages_of("2_story_b"), []);
     project.storkit(&["restore", "2_story_b"]).ok();
     assert_eq!(project.stages_of("2_story_b"), [Stage::Backlog]);
+    project.storkit(&["rm", "2"]).ok();
+    project.storkit(&["restore", "2"]).ok();
+    assert_eq!(project.stages_of("2_story_b"), [Stage::Backlog], "by its number");
+    project.storkit(&["restore", "77"]).expect_code(3);
 }
 
 #[test]
@@ -108,6 +113,26 @@ fn prune_says_first_what_would_go_and_never_takes_work_that_has_not_landed() {
     daemon.wait_stage("3_story_deleted", "done");
     assert_eq!(project.git().run(&["show", "main:3_story_deleted.txt"]), "3_story_deleted");
     daemon.stop();
+}
+
+#[test]
+fn what_a_teardown_leaves_running_ends_with_prune() {
+    let project = TestProject::builder()
+        .table("[worktrees]\nteardown = [\"setsid sleep 1000 > /dev/null 2>&1 & echo $STORKIT_STORY > ../../../torn\"]")
+        .agent(&AgentSpec::shell("coder-1", "exec sleep 1000"))
+        .story(Stage::Current, "1_story_a", "a\n")
+        .build();
+    let daemon = project.up();
+    daemon.wait_state("1_story_a", State::Running);
+    fs::remove_file(project.story_path(Stage::Current, "1_story_a")).expect("deleted");
+    wait_no_run(&project);
+    daemon.stop();
+    assert!(project.worktree("1_story_a").is_dir());
+    let said = project.storkit(&["prune"]).ok();
+    assert!(!project.worktree("1_story_a").exists(), "{said}");
+    let torn = fs::read_to_string(project.root().join("torn")).expect("the teardown ran");
+    assert_eq!(torn.trim(), "1_story_a");
+    assert_eq!(processes::of_test(project.top()), [], "the teardown's process lives on");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn shown(status: &Status, columns: usize) -> String {
 #[test]
 fn the_board_at_eighty_columns() {
     insta::assert_snapshot!(shown(&board(), 80), @r#"
-    shop  main  daemon 4711
+    shop  main  daemon 4711  sandbox none
 
     backlog
       · 50_chore_tidy_up_the_very…  Log in with a passkey   idle                5m
@@ -122,7 +122,7 @@ fn the_board_at_eighty_columns() {
 #[test]
 fn the_board_in_a_narrow_terminal() {
     insta::assert_snapshot!(shown(&board(), 40), @r#"
-    shop  main  daemon 4711
+    shop  main  daemon 4711  sandbox none
 
     backlog
       · 50_chore_tidy_up_the_ver…  idle
@@ -163,7 +163,7 @@ fn an_empty_board_says_what_to_do() {
     let empty =
         Status { stories: Vec::new(), problems: Vec::new(), agents: Vec::new(), daemon: None, ..board() };
     insta::assert_snapshot!(shown(&empty, 80), @r#"
-    shop  main  no daemon
+    shop  main  no daemon  sandbox none
 
     no stories yet
 
