@@ -102,6 +102,9 @@ fn log_restore_and_undo() {
     project.write(Stage::Backlog, "1_a.md", "first text\n");
     project.write(Stage::Backlog, "2_b.md", "b\n");
     let mut past = Past::open(&project.layout, None).expect("opened");
+    // Moments are told apart by their second.
+    let early = past.log(None, 1).expect("read")[0].at;
+    wait_for("the second is over", || jiff::Timestamp::now().as_second() > early.as_second());
     board.move_story(&a, Stage::Backlog, Stage::Current);
     past.commit().expect("committed");
     project.write(Stage::Current, "1_a.md", "second text\n");
@@ -131,10 +134,9 @@ fn log_restore_and_undo() {
     // An unsaved change is in the history before it is replaced.
     project.write(Stage::Current, "1_a.md", "precious\n");
     project.git(&["update-ref", "refs/test/then", &format!("{BOARD_REF}~1")]);
-    let early = past.log(Some(&a), 10).expect("read").pop().expect("the first").at;
     let end = past.restore(&board, &a, Some(early)).expect("done");
-    // All of this may have happened within one second: then the newest of it is the version of that moment.
-    assert_ne!(end, Restored::Unknown);
+    assert_eq!(end, Restored::Moved { from: Stage::Current, to: Stage::Backlog, rewritten: true });
+    assert_eq!(project.read(Stage::Backlog, "1_a.md"), "first text\n");
     let all = project.git(&["log", "-p", "--format=", BOARD_REF]);
     assert!(all.contains("precious"));
 }
