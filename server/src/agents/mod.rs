@@ -2,6 +2,8 @@
 //!
 //! Gates and hooks run the same way, without a terminal. Nothing here judges a run; that is the core's.
 
+mod bounded;
+mod cast;
 pub mod env;
 pub mod events;
 pub mod exec;
@@ -14,6 +16,7 @@ mod spec;
 mod sweep;
 pub mod text;
 
+pub use cast::cast_of;
 pub use log::LOG_LEN_MAX;
 pub use run::{Control, RunEvent, probe, run, run_in};
 pub use spec::{Container, How, LogHead, LogSpec, REPO_VARIABLE, RUN_VARIABLE, RunSpec, repo_marker};

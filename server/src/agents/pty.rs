@@ -18,9 +18,9 @@ use super::spec::RunSpec;
 use crate::sys::process::command;
 
 /// The terminal's size, in characters.
-const COLUMNS: u16 = 120;
+pub(super) const COLUMNS: u16 = 120;
 /// The terminal's size, in lines.
-const ROWS: u16 = 40;
+pub(super) const ROWS: u16 = 40;
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

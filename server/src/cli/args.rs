@@ -180,6 +180,16 @@ pub(super) enum Command {
     /// Show what a story's agents and gates printed
     #[command(after_help = "Examples:\n  storkit logs 42 -f\n  storkit logs 42 --gate tests")]
     Logs(LogsArgs),
+    /// Share the terminal of a story's agent: watch, and type into it
+    #[command(
+        after_help = "Ctrl-] detaches; the agent goes on. Any number may watch; one at a time may type.\n\nExample:\n  storkit attach 42 --read-only"
+    )]
+    Attach(AttachArgs),
+    /// Show a run's terminal again, as it was recorded
+    #[command(
+        after_help = "Examples:\n  storkit replay 42 --speed 4\n  asciinema play \"$(storkit replay 42 --path)\""
+    )]
+    Replay(ReplayArgs),
     /// Show a story's work against base
     Diff {
         /// The story's id or number
@@ -316,6 +326,35 @@ pub(super) struct LogsArgs {
     /// Pass on control sequences as the agent printed them
     #[arg(long)]
     pub raw: bool,
+}
+
+/// `storkit attach`.
+#[derive(Debug, Args)]
+pub(super) struct AttachArgs {
+    /// The story's id or number
+    pub story: String,
+    /// Only watch
+    #[arg(short, long)]
+    pub read_only: bool,
+}
+
+/// `storkit replay`.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The story's id or number
+    pub story: String,
+    /// This run: its number of the story's runs, or the beginning of its id
+    #[arg(long, value_name = "R")]
+    pub run: Option<String>,
+    /// So many times as fast
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub speed: f64,
+    /// Longest pause that is kept, in seconds
+    #[arg(long, value_name = "S", default_value_t = 2.0)]
+    pub idle_max: f64,
+    /// Only print where the recording (asciicast v2) lies
+    #[arg(long)]
+    pub path: bool,
 }
 
 /// `storkit prune`.

@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context, args: &LogsArgs) -> Outcome {
 }
 
 /// The story's id: of a story on the board, or of a folder of logs whose story is gone.
-fn story_of_logs(root: &Path, name: &str) -> Result<StoryId, Failure> {
+pub(super) fn story_of_logs(root: &Path, name: &str) -> Result<StoryId, Failure> {
     match find::story(root, name) {
         Ok(found) => Ok(found.id),
         Err(failure) => {
@@ -56,7 +56,12 @@ fn story_of_logs(root: &Path, name: &str) -> Result<StoryId, Failure> {
     }
 }
 
-fn choose<'a>(runs: &'a [RunRow], wanted: Option<&str>, id: &StoryId) -> Result<&'a RunRow, Failure> {
+/// The run that was asked for; without a wish the last one.
+pub(super) fn choose<'a>(
+    runs: &'a [RunRow],
+    wanted: Option<&str>,
+    id: &StoryId,
+) -> Result<&'a RunRow, Failure> {
     let Some(wanted) = wanted else {
         let none = || Failure::new(format!("{id} has not run yet")).hint(format!("storkit start {id}"));
         return runs.last().ok_or_else(none);

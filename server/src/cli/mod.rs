@@ -5,6 +5,7 @@
 mod agents;
 mod args;
 mod ask;
+mod attach;
 mod config;
 mod demo;
 mod demo_agent;
@@ -25,6 +26,8 @@ mod out;
 mod path;
 mod project;
 mod prune;
+mod replay;
+mod screen;
 mod show;
 mod status;
 mod stories;
@@ -140,6 +143,8 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Edit(args) => stories::edit(context, &args.story),
         Command::Rm(args) => stories::rm(context, &args.story),
         Command::Logs(args) => logs::run(context, &args),
+        Command::Attach(args) => attach::run(context, &args),
+        Command::Replay(args) => replay::run(context, &args),
         Command::Diff { story, stat } => diff::run(context, &story, stat),
         Command::Undo { story } => history::undo(context, story.as_deref()),
         Command::Restore { story, at } => history::restore(context, &story, at.as_deref()),

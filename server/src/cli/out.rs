@@ -99,6 +99,11 @@ impl Out {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
+    /// Whether data goes to a terminal.
+    pub(super) fn is_terminal(self) -> bool {
+        std::io::stdout().is_terminal()
+    }
+
     /// Whether talk may be coloured.
     pub(super) fn has_color(self) -> bool {
         anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never

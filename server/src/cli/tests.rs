@@ -53,6 +53,8 @@ fn help_lists_every_command_and_no_inner_one() {
       pause        Start nothing new until `storkit resume`
       resume       End a pause, or make an agent available again
       logs         Show what a story's agents and gates printed
+      attach       Share the terminal of a story's agent: watch, and type into it
+      replay       Show a run's terminal again, as it was recorded
       diff         Show a story's work against base
       undo         Take the last change of the board back, or of one story
       restore      Bring a story back as it was

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use storkit_core::event::Event;
+use storkit_core::ids::RunId;
 use storkit_core::request::{Refusal, Reply, Request};
 use storkit_core::snapshot::DaemonView;
 use tokio::sync::oneshot;
@@ -11,7 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::dispatcher::Message;
 use super::world::{Shared, World};
-use crate::http::{Server, ServerError, Service, Subscription};
+use crate::agents::cast_of;
+use crate::http::{Server, ServerError, Service, Subscription, Terminal};
 use crate::ledger::RunRow;
 use crate::sys::fs::{FsError, write_atomic};
 use crate::sys::task;
@@ -53,6 +56,10 @@ pub(super) fn mend(world: &Shared) {
     }
 }
 
+/// How long a run that was announced may take to have a terminal, and how often that is looked at.
+const BEGIN_WAIT: Duration = Duration::from_secs(5);
+const BEGIN_LOOK: Duration = Duration::from_millis(20);
+
 /// The daemon behind the API.
 #[derive(Clone)]
 pub(super) struct Door(pub(super) Shared);
@@ -78,6 +85,22 @@ impl Service for Door {
     async fn run(&self, run: String) -> Option<RunRow> {
         let world = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || world.ledger.run(&run)).await.ok().flatten()
+    }
+
+    async fn terminal(&self, run: String) -> Option<Terminal> {
+        let id = RunId(run.parse().ok()?);
+        let deadline = Instant::now() + BEGIN_WAIT;
+        loop {
+            if let Some(terminal) = self.0.terminals().get(&id) {
+                return Some(terminal.clone());
+            }
+            let row = self.run(run.clone()).await?;
+            if row.ended.is_some() || Instant::now() >= deadline {
+                return Some(Terminal { cast: cast_of(&self.0.layout.root().join(row.log)), live: None });
+            }
+            // It was announced and is about to begin.
+            tokio::time::sleep(BEGIN_LOOK).await;
+        }
     }
 
     fn shut_down(&self, now: bool) {

@@ -131,6 +131,7 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
         exe,
         env: agents::env::of_this_process(),
         cancels: Mutex::default(),
+        terminals: Mutex::default(),
         inbox: channels.0,
         scanner: channels.1,
         seq: AtomicU64::new(0),

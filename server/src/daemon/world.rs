@@ -9,14 +9,14 @@ use std::time::Instant;
 use jiff::Timestamp;
 use storkit_core::config::Config;
 use storkit_core::event::Event;
-use storkit_core::ids::{OpId, StoryId};
+use storkit_core::ids::{OpId, RunId, StoryId};
 use storkit_core::time::{Now, Wall};
 use tokio::sync::mpsc;
 
 use super::dispatcher::Message;
 use crate::board::{Board, History};
 use crate::git::{GitError, Repo};
-use crate::http::Hub;
+use crate::http::{Hub, Terminal};
 use crate::ledger::Ledger;
 use crate::sys::cancel::Cancel;
 use crate::sys::layout::Layout;
@@ -44,6 +44,8 @@ pub(super) struct World {
     pub(super) env: BTreeMap<String, String>,
     /// What tells effects in flight to end.
     pub(super) cancels: Mutex<BTreeMap<OpId, Cancel>>,
+    /// The terminals of living runs.
+    pub(super) terminals: Mutex<BTreeMap<RunId, Terminal>>,
     /// Where events go.
     pub(super) inbox: mpsc::UnboundedSender<Message>,
     /// Where orders to look at the board go.
@@ -89,6 +91,11 @@ impl World {
             base_branch: self.base_branch.clone(),
             protect: config.merge.protect.clone(),
         }
+    }
+
+    /// The terminals of living runs.
+    pub(super) fn terminals(&self) -> MutexGuard<'_, BTreeMap<RunId, Terminal>> {
+        self.terminals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The cancels of effects in flight.

@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 use super::events::EventLine;
 use super::problem::Problem;
 use super::routes::Down;
-use super::socket;
+use super::watch_terminal::watch;
+use super::{Keys, Shown, WatchEnd, socket};
 
 /// Longest wait for the answer to an act: longer than the longest one of the daemon (a stop: 5 s).
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -93,6 +94,16 @@ impl Client {
             return Err(ClientError::Broken(format!("it answered {}", response.status())));
         }
         Ok(Events { client: self, body: response.into_body(), _connection: connection, buffer: Vec::new() })
+    }
+
+    /// Watches a run's terminal to its own end, or until the keyboard of `keys` is dropped.
+    pub fn watch_terminal(
+        &self,
+        run: &str,
+        keys: Keys,
+        show: &mut dyn FnMut(Shown),
+    ) -> Result<WatchEnd, ClientError> {
+        self.runtime.block_on(async { watch(connected(&self.run_dir)?, run, keys, show).await })
     }
 
     fn post<T: DeserializeOwned>(
@@ -181,6 +192,12 @@ fn open(run_dir: &Path) -> Result<std::os::unix::net::UnixStream, ClientError> {
     })
 }
 
+fn connected(run_dir: &Path) -> Result<tokio::net::UnixStream, ClientError> {
+    let stream = open(run_dir)?;
+    stream.set_nonblocking(true).map_err(broken)?;
+    tokio::net::UnixStream::from_std(stream).map_err(broken)
+}
+
 async fn within<T>(
     wait: Duration,
     work: impl Future<Output = Result<T, ClientError>>,
@@ -192,10 +209,7 @@ async fn send(
     run_dir: &Path,
     request: hyper::Request<Full<Bytes>>,
 ) -> Result<(Response<Incoming>, Connection), ClientError> {
-    let stream = open(run_dir)?;
-    stream.set_nonblocking(true).map_err(|error| ClientError::Broken(error.to_string()))?;
-    let stream =
-        tokio::net::UnixStream::from_std(stream).map_err(|error| ClientError::Broken(error.to_string()))?;
+    let stream = connected(run_dir)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let mut task = JoinSet::new();

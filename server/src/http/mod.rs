@@ -9,11 +9,15 @@ mod routes;
 mod server;
 mod service;
 mod socket;
+mod terminal;
+mod watch_terminal;
 
 pub use events::{EventLine, Hub, Subscription};
 pub use server::{Server, ServerError};
 pub use service::Service;
 pub use socket::{SOCKET, SocketError};
+pub use terminal::{Live, Shown, Terminal, Typed};
+pub use watch_terminal::{Keyboard, Keys, WatchEnd, keyboard};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -23,6 +23,7 @@ use tokio_stream::{Stream, StreamExt};
 
 use super::events::{EventLine, RESYNC};
 use super::problem::Problem;
+use super::terminal::FRAME_LEN_MAX;
 use super::{Service, Subscription};
 
 /// Longest body of a request, in bytes.
@@ -54,6 +55,7 @@ pub(super) fn router<S: Service>(service: Arc<S>) -> Router {
         .route("/api/v1/agents", get(agents::<S>))
         .route("/api/v1/problems", get(problems::<S>))
         .route("/api/v1/runs/{run}", get(run::<S>))
+        .route("/api/v1/runs/{run}/terminal", get(terminal::<S>))
         .route("/api/v1/events", get(events::<S>))
         .route("/api/v1/requests", post(requests::<S>))
         .route("/api/v1/down", post(down::<S>))
@@ -102,6 +104,17 @@ async fn why<S: Service>(State(service): App<S>, Path(story): Path<String>) -> A
 async fn run<S: Service>(State(service): App<S>, Path(run): Path<String>) -> Answer {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "no such run");
     Ok(Json(service.run(run).await.ok_or_else(missing)?).into_response())
+}
+
+async fn terminal<S: Service>(
+    State(service): App<S>,
+    Path(run): Path<String>,
+    upgrade: WebSocketUpgrade,
+) -> Answer {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "no such run");
+    let terminal = service.terminal(run).await.ok_or_else(missing)?;
+    let upgrade = upgrade.max_message_size(FRAME_LEN_MAX).max_frame_size(FRAME_LEN_MAX);
+    Ok(upgrade.on_upgrade(|socket| super::terminal::show(socket, terminal)))
 }
 
 async fn requests<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {

@@ -98,7 +98,8 @@ async fn converse(stream: UnixStream, router: axum::Router, mut ending: watch::R
         .header_read_timeout(HEADER_WAIT)
         .max_headers(HEADERS_MAX)
         .max_buf_size(BUFFER_LEN_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
     let mut connection = pin!(connection);
     // An error here is the client's: it left, or it sent what is no HTTP.
     tokio::select! {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use storkit_core::request::{Refusal, Reply, Request};
 
-use super::Subscription;
+use super::{Subscription, Terminal};
 use crate::ledger::RunRow;
 
 /// The daemon, as the API sees it. Implemented by the daemon, and by a fake in tests.
@@ -17,6 +17,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// One run, where it is known.
     fn run(&self, run: String) -> impl Future<Output = Option<RunRow>> + Send;
+
+    /// The terminal of a run that is known, also of one that is over.
+    fn terminal(&self, run: String) -> impl Future<Output = Option<Terminal>> + Send;
 
     /// Begins to end the daemon: gently, or at once. Returns without waiting for the end.
     fn shut_down(&self, now: bool);

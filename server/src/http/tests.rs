@@ -91,6 +91,10 @@ impl Service for Fake {
         None
     }
 
+    async fn terminal(&self, _: String) -> Option<Terminal> {
+        None
+    }
+
     fn shut_down(&self, now: bool) {
         self.downs.lock().expect("not poisoned").push(now);
     }

@@ -22,5 +22,6 @@ mod moves;
 mod past;
 mod review;
 mod settings;
+mod terminal;
 mod together;
 mod why;

@@ -41,6 +41,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["server/src/cli/"]),
     ("clap_mangen", &["server/src/cli/"]),
     ("comfy_table", &["server/src/cli/"]),
+    ("futures_util", &["server/src/http/"]),
     // The board's history is written straight into the object database, without git's working tree.
     ("git2", &["server/src/git/", "server/src/board/"]),
     ("http_body_util", &["server/src/http/"]),

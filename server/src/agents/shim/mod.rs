@@ -179,7 +179,10 @@ impl<'a> Shim<'a> {
             match order {
                 Order::Stop(grace_ms) => self.begin_end(Some(How::Stopped), Duration::from_millis(grace_ms)),
                 Order::Kill => self.begin_end(Some(How::Stopped), Duration::ZERO),
-                Order::Resize(columns, rows) => self.console.resize(columns, rows),
+                Order::Resize(columns, rows) => {
+                    self.console.resize(columns, rows);
+                    self.sink.resized(columns, rows);
+                }
                 Order::Input(bytes) if self.input.len() + bytes.len() <= INPUT_LEN_MAX => {
                     self.input.extend_from_slice(&bytes);
                 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use storkit_core::facts::ProcessEnd;
 
+use super::super::cast::Cast;
 use super::super::events::{AgentEvent, EventLines, Told};
 use super::super::log::RunLog;
 use super::super::redact::Redactor;
@@ -20,6 +21,7 @@ pub(super) struct Sink {
     lines: EventLines,
     tail: Tail,
     log: RunLog,
+    cast: Cast,
     /// What the events come to.
     pub(super) told: Told,
     /// Whether lines may be events: an agent's may, a gate's not.
@@ -37,6 +39,7 @@ impl Sink {
             lines: EventLines::default(),
             tail: Tail::default(),
             log: RunLog::create(spec),
+            cast: Cast::create(spec),
             told: Told::default(),
             listens: spec.log.head.is_some(),
         }
@@ -71,6 +74,11 @@ impl Sink {
         self.told.absorb(event);
     }
 
+    /// Records that the terminal has another size.
+    pub(super) fn resized(&mut self, columns: u16, rows: u16) {
+        self.cast.resize(self.seconds(), columns, rows);
+    }
+
     /// Writes the log's last lines; the end of the output as text.
     pub(super) fn close(&mut self, how: How, process: Option<ProcessEnd>) -> String {
         self.log.end(self.seconds(), how, process);
@@ -83,6 +91,7 @@ impl Sink {
             return events;
         }
         self.log.out(self.seconds(), masked, text);
+        self.cast.out(self.seconds(), text);
         let mut plain = String::with_capacity(text.len());
         self.plain.feed(text, &mut plain);
         self.tail.feed(&plain);

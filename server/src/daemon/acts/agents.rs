@@ -1,6 +1,8 @@
 //! Effects around an agent's run: its worktree before, the run itself, what it left, and the end of it all.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use storkit_core::config::{Config, Role};
 use storkit_core::effect::{InspectOrder, PrepareOrder, RunOrder};
@@ -13,6 +15,7 @@ use crate::agents::env::{self, EnvOrder};
 use crate::agents::{self, LogHead, LogSpec, RunEvent, RunSpec};
 use crate::daemon::prompt::{self, NoPrompt};
 use crate::daemon::world::World;
+use crate::http::{Live, Terminal};
 use crate::sys::cancel::Cancel;
 use crate::worktrees::{self, CloseOrder, Ground, Mode, SettleOrder};
 
@@ -102,11 +105,18 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
     if let Err(error) = marked {
         tracing::warn!(story = %order.story, "a crash during this run would cost its uncommitted work: {error}");
     }
+    let live = Arc::<Live>::default();
+    let cast = agents::cast_of(&spec.log.path);
+    world.terminals().insert(order.run, Terminal { cast, live: Some(Arc::clone(&live)) });
     let mut facts = agents::run(&spec, &world.exe, cancel, &mut |event| {
-        if let RunEvent::Started { .. } = event {
+        if let RunEvent::Started { control, .. } = event {
+            // It begins once.
+            let _ = live.control.set(control);
             world.send(Event::RunStarted(op));
         }
     });
+    live.over.store(true, Ordering::Release);
+    world.terminals().remove(&order.run);
     match settle(world, order, &facts) {
         Ok(branch) => facts.branch = branch,
         Err(error) => facts.branch.broken = Some(error.to_string()),
