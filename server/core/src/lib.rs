@@ -26,3 +26,4 @@ pub mod stage;
 pub mod story;
 pub mod story_file;
 pub mod time;
+pub mod usage;

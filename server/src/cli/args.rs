@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use storkit_core::stage::Stage;
 use storkit_core::story::Kind;
+use storkit_core::usage::GroupBy;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -112,6 +113,15 @@ pub(super) enum Command {
     },
     /// Show the agents and what they work on
     Agents,
+    /// Show what runs used: tokens, money and time
+    #[command(
+        after_help = "Examples:\n  storkit usage\n  storkit usage --by model\n  storkit usage --by day --json"
+    )]
+    Usage {
+        /// What to sum up by: story, agent, model, day or label
+        #[arg(long, value_name = "WHAT", value_parser = group_by, default_value = "story")]
+        by: GroupBy,
+    },
     /// Write a new story, and print its id
     #[command(
         after_help = "Examples:\n  storkit new \"Log in with a passkey\"\n  storkit new \"Crash on empty input\" --kind bug --stage current\n  \
@@ -385,6 +395,10 @@ pub(super) enum ConfigCommand {
 
 fn stage(text: &str) -> Result<Stage, UnknownWord> {
     Stage::parse(text).ok_or(UnknownWord("the stages are backlog, current, qa, merge, done and archived"))
+}
+
+fn group_by(text: &str) -> Result<GroupBy, UnknownWord> {
+    GroupBy::from_name(text).ok_or(UnknownWord("usage is by story, agent, model, day or label"))
 }
 
 fn kind(text: &str) -> Result<Kind, UnknownWord> {

@@ -35,6 +35,7 @@ mod style;
 mod text;
 mod trust;
 mod up;
+mod usage;
 mod why;
 
 use std::cell::OnceCell;
@@ -139,6 +140,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Why(args) => why::run(context, &args.story),
         Command::Log { story } => history::log(context, story.as_deref()),
         Command::Agents => agents::run(context),
+        Command::Usage { by } => usage::run(context, by),
         Command::New(args) => stories::new(context, &args),
         Command::Edit(args) => stories::edit(context, &args.story),
         Command::Rm(args) => stories::rm(context, &args.story),

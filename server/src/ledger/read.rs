@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde::{Deserialize, Serialize};
 use storkit_core::ids::StoryId;
+use storkit_core::usage::{RunUsed, Tokens};
 
 use super::{EVENTS_PER_READ_MAX, LedgerError, store};
 
@@ -163,6 +166,45 @@ pub(super) fn spent_by_story(connection: &Connection) -> rusqlite::Result<BTreeM
     Ok(spent)
 }
 
+/// What each run used, the oldest first; runs that reported nothing are among them, without labels.
+pub(super) fn used(connection: &Connection) -> rusqlite::Result<Vec<RunUsed>> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT r.run, r.story, r.agent, u.model, r.started, r.ended, u.input_tokens, u.output_tokens,
+                u.cache_read_tokens, u.cache_write_tokens, u.turns, u.cost_usd
+         FROM runs r LEFT JOIN usage u ON u.run = r.run ORDER BY r.started DESC, r.run DESC LIMIT {RUNS_MAX}"
+    ))?;
+    let count =
+        |row: &Row<'_>, at| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(i64::cast_unsigned));
+    let rows = select.query_map([], |row| {
+        let started: Option<Timestamp> = row.get::<_, String>(4)?.parse().ok();
+        let ended: Option<Timestamp> = row.get::<_, Option<String>>(5)?.and_then(|at| at.parse().ok());
+        let took = started.zip(ended).map(|(started, ended)| ended.duration_since(started).as_millis());
+        let tokens = count(row, 6)?.map(|input_tokens| -> rusqlite::Result<Tokens> {
+            Ok(Tokens {
+                input_tokens,
+                output_tokens: count(row, 7)?.unwrap_or(0),
+                cache_read_tokens: count(row, 8)?.unwrap_or(0),
+                cache_write_tokens: count(row, 9)?.unwrap_or(0),
+            })
+        });
+        Ok(RunUsed {
+            run: row.get(0)?,
+            story: row.get(1)?,
+            agent: row.get(2)?,
+            model: row.get(3)?,
+            day: started.map_or_else(String::new, |at| at.to_zoned(TimeZone::system()).date().to_string()),
+            labels: Vec::new(),
+            took_ms: took.and_then(|took| u64::try_from(took).ok()),
+            turns: count(row, 10)?,
+            tokens: tokens.transpose()?,
+            cost_usd: row.get(11)?,
+        })
+    })?;
+    let mut used: Vec<RunUsed> = rows.collect::<rusqlite::Result<_>>()?;
+    used.reverse();
+    Ok(used)
+}
+
 pub(super) fn sessions(connection: &Connection) -> rusqlite::Result<BTreeMap<(StoryId, String), String>> {
     let mut select = connection.prepare_cached("SELECT story, agent, session FROM sessions")?;
     let rows = select.query_map([], |row| {
@@ -217,6 +259,13 @@ impl Reader {
     /// All runs, of one story or of all, oldest first.
     pub fn runs(&self, story: Option<&StoryId>) -> Vec<RunRow> {
         runs(&self.connection, story).unwrap_or_default()
+    }
+
+    /// What each run used, the oldest first, and whether that is all that ever ran here.
+    pub fn used(&self) -> Result<(Vec<RunUsed>, bool), LedgerError> {
+        let read = || Ok((used(&self.connection)?, meta(&self.connection, "begun_anew")?.is_none()));
+        let path = || self.connection.path().unwrap_or_default().into();
+        read().map_err(|source| LedgerError::Sqlite { action: "read", path: path(), source })
     }
 
     /// What the pipeline last remembered of each story, as JSON.

@@ -6,10 +6,10 @@ use rusqlite_migration::{M, Migrations};
 
 /// The migrations, in order; SQLite's `user_version` counts them.
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(FIRST)]));
+    LazyLock::new(|| Migrations::new(vec![M::up(FIRST), M::up(SECOND)]));
 
 /// The newest version that this program knows.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 const FIRST: &str = "
 CREATE TABLE runs (
@@ -91,6 +91,13 @@ CREATE TABLE meta (
   key    TEXT PRIMARY KEY,
   value  TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What runtimes tell besides.
+const SECOND: &str = "
+ALTER TABLE usage ADD COLUMN cache_read_tokens INTEGER;
+ALTER TABLE usage ADD COLUMN cache_write_tokens INTEGER;
+ALTER TABLE usage ADD COLUMN turns INTEGER;
 ";
 
 #[cfg(test)]

@@ -199,8 +199,10 @@ pub(super) fn apply(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         Entry::Event { seq, event } => insert_event(connection, *seq, event),
         Entry::Usage(used) => {
             let day = used.at.to_zoned(jiff::tz::TimeZone::system()).date().to_string();
-            let mut insert =
-                connection.prepare_cached("INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+            let mut insert = connection.prepare_cached(
+                "INSERT INTO usage (run, story, agent, at, day, model, input_tokens, output_tokens, cost_usd) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
             insert.execute(params![
                 used.run.to_string(),
                 used.story.as_str(),
