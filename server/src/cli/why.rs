@@ -56,7 +56,7 @@ const fn doing(state: State) -> &'static str {
         State::Held => "is held by a person.",
         State::Blocked => "is blocked: it needs a person.",
         State::Done => "is done.",
-        State::Problem => "cannot be read: its file needs mending.",
+        State::Problem => "has a problem: nothing is started for it until that is mended.",
     }
 }
 
