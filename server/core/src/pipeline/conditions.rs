@@ -114,7 +114,10 @@ impl Pipeline {
         if track.look_since.is_some() {
             found.push(condition("board", "its file was not where it was: it is looked for again", ""));
         }
-        if let Some(why) = &track.unwritable {
+        if !track.asked.is_empty() {
+            found.push(condition("board", "what a person asked for is being written into its file", ""));
+        }
+        if let Some(why) = track.unwritable.as_ref().filter(|_| !track.pending.is_empty()) {
             found.push(condition("unwritten", format!("a key waits to be written: {why}"), "mend the file"));
         }
     }

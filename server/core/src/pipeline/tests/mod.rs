@@ -124,8 +124,10 @@ pub(super) struct Desk {
     /// What it had written into files, in order.
     pub(super) written: Vec<Edit>,
     pub(super) remembered: BTreeMap<StoryId, Memory>,
-    /// What moves and edits do, besides what they should.
+    /// What the next move does instead of what it should.
     pub(super) fault: Option<MoveEnd>,
+    /// What the next edit does instead of what it should.
+    pub(super) edit_fault: Option<EditEnd>,
     asked: u64,
     answers: BTreeMap<AskId, Result<Reply, Refusal>>,
 }
@@ -145,6 +147,7 @@ impl Desk {
             written: Vec::new(),
             remembered: start.memory.clone(),
             fault: None,
+            edit_fault: None,
             asked: 0,
             answers: BTreeMap::new(),
         };
@@ -177,15 +180,7 @@ impl Desk {
                 }
                 Effect::Edit(op, order) => {
                     let key = FileKey { stage: order.stage, name: order.story.file_name().into() };
-                    let end = match self.files.get_mut(&key) {
-                        None => EditEnd::SourceGone,
-                        Some(Err(_)) => EditEnd::Broken,
-                        Some(Ok(story)) => {
-                            order.edits.iter().for_each(|edit| super::edits::apply(edit, story));
-                            self.written.extend(order.edits);
-                            EditEnd::Written { content: 0 }
-                        }
-                    };
+                    let end = self.edit_fault.take().unwrap_or_else(|| self.edit_file(&key, &order.edits));
                     self.tell(Event::Ended(op, Outcome::Edit(end)));
                 }
                 Effect::Rescan(_) => self.open.push(effect),
@@ -216,6 +211,18 @@ impl Desk {
         let Some(what) = self.files.remove(&from) else { return MoveEnd::SourceGone };
         self.files.insert(to.clone(), what.map(|story| Story { stage: to.stage, ..story }));
         MoveEnd::Moved
+    }
+
+    fn edit_file(&mut self, key: &FileKey, edits: &[Edit]) -> EditEnd {
+        match self.files.get_mut(key) {
+            None => EditEnd::SourceGone,
+            Some(Err(_)) => EditEnd::Broken,
+            Some(Ok(story)) => {
+                edits.iter().for_each(|edit| super::edits::apply(edit, story));
+                self.written.extend(edits.iter().cloned());
+                EditEnd::Written { content: 0 }
+            }
+        }
     }
 
     pub(super) fn key(id: &StoryId, stage: Stage) -> FileKey {

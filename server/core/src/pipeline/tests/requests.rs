@@ -3,10 +3,13 @@
 use super::cells::{landing, merging, review, running};
 use super::{Desk, agent, config, config_with, story};
 use crate::effect::Effect;
-use crate::facts::Edit;
+use crate::event::{AskId, Event, Outcome};
+use crate::facts::{Edit, EditEnd};
 use crate::request::{Refusal, Reply, Request};
 use crate::snapshot::State;
 use crate::stage::Stage;
+use crate::story::{Keyed, Place, Story, StoryRef};
+use crate::time::{Now, Wall};
 
 const A: &str = "1_a";
 
@@ -128,4 +131,40 @@ fn a_pause_starts_nothing_lets_what_runs_end_and_resume_goes_on() {
     assert_eq!((desk.kinds().len(), desk.reason(A)), (0, "paused: lunch".to_owned()));
     desk.ask(Request::Resume { agent: None });
     assert_eq!(desk.kinds(), ["gates"]);
+}
+
+#[test]
+fn what_could_not_be_written_and_is_no_longer_wanted_keeps_nothing() {
+    let mut desk = Desk::new(config(), vec![story(A, Stage::Qa)]);
+    desk.edit_fault = Some(EditEnd::Failed("no space left".to_owned()));
+    desk.inspected(0);
+    let unwritten = |desk: &Desk| {
+        let conditions = desk.pipe.conditions(&super::id(A));
+        conditions.into_iter().find(|condition| condition.what == "unwritten").map(|one| one.detail)
+    };
+    assert_eq!(unwritten(&desk).as_deref(), Some("a key waits to be written: no space left"));
+    said(desk.ask(Request::Unblock { story: A.to_owned() }));
+    assert_eq!((unwritten(&desk), desk.blocked(A)), (None, None));
+    desk.wait(6_000);
+    assert_eq!(desk.kinds(), ["inspect"], "it is tried afresh");
+}
+
+#[test]
+fn nothing_goes_on_for_a_story_before_what_was_asked_for_is_written() {
+    let dependency = Keyed { value: StoryRef::Number(2), place: Place::default() };
+    let waits = Story { depends_on: vec![dependency], ..story(A, Stage::Backlog) };
+    let mut desk = Desk::new(config(), vec![waits, story("2_b", Stage::Backlog)]);
+    desk.ask(Request::Hold { story: A.to_owned(), why: None });
+    desk.person_moves("2_b", Stage::Done);
+    assert_eq!((desk.stage(A), desk.state(A)), (Stage::Backlog, State::Held));
+    let ask = Event::Asked(AskId(99), Request::Unhold { story: A.to_owned() });
+    let effects = desk.pipe.handle(Now { mono_ms: desk.now, wall: Wall(0) }, ask);
+    let op = effects.iter().find_map(|effect| match effect {
+        Effect::Edit(op, _) => Some(*op),
+        Effect::Move(..) => panic!("its file would be gone when the edit comes"),
+        _ => None,
+    });
+    desk.person_edits(A, |story| story.hold = None);
+    desk.end(op.expect("an edit"), Outcome::Edit(EditEnd::Written { content: 0 }));
+    assert_eq!(desk.stage(A), Stage::Current);
 }
