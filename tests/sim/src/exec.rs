@@ -55,6 +55,21 @@ pub(crate) fn op_of(effect: &Effect) -> Option<OpId> {
     }
 }
 
+/// The story of an effect that is answered.
+pub(crate) fn story_of(effect: &Effect) -> Option<&StoryId> {
+    match effect {
+        Effect::Move(_, order) => Some(&order.story),
+        Effect::Edit(_, order) => Some(&order.story),
+        Effect::Prepare(_, order) => Some(&order.story),
+        Effect::Run(_, order) => Some(&order.story),
+        Effect::Gates(_, order) => Some(&order.story),
+        Effect::Squash(_, order) => Some(&order.story),
+        Effect::Advance(_, order) => Some(&order.story),
+        Effect::Inspect(_, story, _) | Effect::Close(_, story, _) => Some(story),
+        _ => None,
+    }
+}
+
 /// The name of a story's file.
 fn file_name(id: &StoryId) -> std::sync::Arc<str> {
     id.file_name().into()
