@@ -218,7 +218,9 @@ impl Desk {
             None => EditEnd::SourceGone,
             Some(Err(_)) => EditEnd::Broken,
             Some(Ok(story)) => {
-                edits.iter().for_each(|edit| super::edits::apply(edit, story));
+                for edit in edits {
+                    super::edits::apply(edit, story);
+                }
                 self.written.extend(edits.iter().cloned());
                 EditEnd::Written { content: 0 }
             }
