@@ -52,6 +52,8 @@ pub(crate) struct Before {
     red: Option<(StoryId, String, Oid)>,
     may_cancel: bool,
     asked: bool,
+    /// The story whose effect ends too late to count.
+    late: Option<StoryId>,
     /// Since when each story's file is gone.
     gone: BTreeMap<StoryId, Option<u64>>,
 }
@@ -132,7 +134,8 @@ impl World {
         let by_git = pipe.pause().is_some_and(|pause| pause.by_git);
         let asked = matches!(event, Event::Asked(..) | Event::ShutDown { .. });
         let gone = pipe.tracks().map(|(id, track)| (id.clone(), track.gone_since_ms)).collect();
-        Before { failed_landings, red, may_cancel: !by_git || asked, asked, gone }
+        let late = if let Event::Ended(op, _) = event { late(pipe, *op) } else { None };
+        Before { failed_landings, red, may_cancel: !by_git || asked, asked, late, gone }
     }
 
     /// Compares.
@@ -150,7 +153,8 @@ impl World {
                 lasted(pipe, id, *since)?;
             }
         }
-        self.check_recovered(pipe)?;
+        self.check_recovered(pipe, effects)?;
+        check_late(pipe, before.late.as_ref(), effects)?;
         let Some((story, gate, base)) = before.red else { return Ok(()) };
         let failed = pipe.track(&story).map_or(0, |track| track.memory.landings_failed);
         let blamed = failed > before.failed_landings.get(&story).copied().unwrap_or_default();
@@ -430,6 +434,25 @@ fn merge_round(pipe: &Pipeline, op: OpId, results: &[GateResult]) -> Option<(Sto
         }
         _ => None,
     }
+}
+
+/// The story of an effect whose stage the story has left meanwhile.
+fn late(pipe: &Pipeline, op: OpId) -> Option<StoryId> {
+    let (id, track) = pipe.tracks().find(|(_, track)| track.work.op() == Some(op))?;
+    let left = pipe.board().stage(id).is_some_and(|stage| track.memory.stage != Some(stage));
+    (track.work.can_be_cancelled() && left).then(|| id.clone())
+}
+
+/// A late result moves nothing: in a new stage something else comes first, but for an epic.
+fn check_late(pipe: &Pipeline, late: Option<&StoryId>, effects: &[Effect]) -> Checked {
+    let Some(id) = late else { return Ok(()) };
+    let epic = pipe.board().story(id).is_some_and(|story| story.kind == Kind::Epic);
+    let moving = pipe.track(id).is_some_and(|track| matches!(track.work, Work::Moving(..)));
+    let moves = |effect: &Effect| matches!(effect, Effect::Move(_, order) if order.story == *id);
+    if moving && !epic && effects.iter().any(moves) {
+        return Err(Violation::new("a late result counts for nothing", id.to_string()));
+    }
+    Ok(())
 }
 
 /// Only a move, a request, or a loss or a copy that has lasted ends what runs.

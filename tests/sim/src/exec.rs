@@ -144,7 +144,9 @@ impl World {
             format!("   · part {} of {}", flight.part, crate::trace::brief(&flight.effect))
         });
         flight.part += 1;
-        if !self.calm && flight.pid.is_none() && self.rng.below(1_000) < self.trouble.crashes * 2 {
+        // A landing is the worst moment for a crash, and a rare one.
+        let odds = if matches!(flight.effect, Effect::Advance(..)) { 20 } else { 2 };
+        if !self.calm && flight.pid.is_none() && self.rng.below(1_000) < self.trouble.crashes * odds {
             // Between this part and what would come next.
             if matches!(then, Then::More(_)) && !matches!(flight.effect, Effect::Run(..) | Effect::Gates(..))
             {
