@@ -69,7 +69,7 @@ pub enum State {
     Blocked,
     /// It is closed.
     Done,
-    /// Its file needs mending.
+    /// Its file needs mending, or is in two places, or names what is not there.
     Problem,
 }
 

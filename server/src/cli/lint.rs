@@ -108,11 +108,12 @@ fn board(root: &Path) -> Result<Vec<Finding>, Failure> {
         let known = findings.iter().any(|finding| finding.problem.path == view.path);
         if let (Some(stage), Some(name)) = (stage, name) {
             let own = of_bytes(stage, name, source.as_bytes(), None);
-            if !own.is_empty() {
-                // All of a file's own problems come at once, the first time that it is named.
-                if !known {
-                    findings.extend(own);
-                }
+            let is_own = own.iter().any(|finding| finding.problem.message == view.message);
+            // All of a file's own problems come at once, the first time that it is named.
+            if !known {
+                findings.extend(own);
+            }
+            if is_own {
                 continue;
             }
         }

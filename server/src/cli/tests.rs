@@ -245,6 +245,14 @@ fn lint_finds_what_is_wrong_with_stories() {
     assert_eq!(place.code(&format!("lint {}", broken.display())), 1);
     assert_eq!(place.code("lint /nowhere/1_story_x.md"), 1);
     assert_eq!(place.code("status"), 0, "a bad story is shown, and no failure");
+    fs::remove_file(&broken).expect("there");
+    let twice = place.temp.path().join(".storkit/work/2_current/1_story_login.md");
+    fs::write(&twice, "text\n").expect("written");
+    let problems = || lint::count_board(place.temp.path()).expect("a board");
+    assert_eq!(problems(), 1, "one id in two places");
+    fs::write(place.temp.path().join(".storkit/work/1_backlog/1_story_login.md"), "---\nqa: [\n---\n")
+        .expect("written");
+    assert_eq!(problems(), 2, "and the file's own");
 }
 
 #[test]

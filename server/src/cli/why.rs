@@ -56,7 +56,7 @@ const fn doing(state: State) -> &'static str {
         State::Held => "is held by a person.",
         State::Blocked => "is blocked: it needs a person.",
         State::Done => "is done.",
-        State::Problem => "cannot be read: its file needs mending.",
+        State::Problem => "has a problem: nothing is started for it until that is mended.",
     }
 }
 
@@ -114,5 +114,18 @@ mod tests {
         let free = Why { state: State::Running, conditions: Vec::new(), ..why };
         let shown = anstream::adapter::strip_str(&render(&free, 60)).to_string();
         assert_eq!(shown, "42_story_login is being worked on.\nNothing keeps it.\n");
+        let twice = Condition {
+            what: "twice".to_owned(),
+            detail: "its id is in two places: a.md and b.md".to_owned(),
+            hint: Some("remove or rename one of them".to_owned()),
+            ..Condition::default()
+        };
+        let twice = Why { state: State::Problem, conditions: vec![twice], ..free };
+        let shown = anstream::adapter::strip_str(&render(&twice, 100)).to_string();
+        insta::assert_snapshot!(shown, @r"
+        42_story_login has a problem: nothing is started for it until that is mended.
+        - its id is in two places: a.md and b.md
+          → remove or rename one of them
+        ");
     }
 }

@@ -9,8 +9,8 @@ use storkit_core::event::{Event, Outcome};
 use storkit_core::facts::{Edit, GateResult, GatesEnd};
 use storkit_core::ids::{Oid, OpId, StoryId};
 use storkit_core::invariants::{Checked, Violation};
-use storkit_core::pipeline::Pipeline;
 use storkit_core::pipeline::track::Work;
+use storkit_core::pipeline::{Pipeline, SETTLE_MS};
 use storkit_core::sighting::FileKey;
 use storkit_core::stage::Stage;
 use storkit_core::story::Kind;
@@ -35,6 +35,8 @@ pub(crate) struct Watch {
     landed: BTreeMap<StoryId, (u32, u32)>,
     /// How often each story was, or may have been, rejected.
     pub(crate) rejected: BTreeMap<StoryId, u32>,
+    /// What the daemon that has just started must make of what the last one left.
+    pub(crate) left: Vec<crate::recovery::Left>,
     wakes: (u64, u64),
     effects: (u64, u64),
     /// The most attempts that any configuration so far allowed.
@@ -50,6 +52,10 @@ pub(crate) struct Before {
     red: Option<(StoryId, String, Oid)>,
     may_cancel: bool,
     asked: bool,
+    /// The story whose effect ends too late to count.
+    late: Option<StoryId>,
+    /// Since when each story's file is gone.
+    gone: BTreeMap<StoryId, Option<u64>>,
 }
 
 impl Watch {
@@ -127,7 +133,9 @@ impl World {
         };
         let by_git = pipe.pause().is_some_and(|pause| pause.by_git);
         let asked = matches!(event, Event::Asked(..) | Event::ShutDown { .. });
-        Before { failed_landings, red, may_cancel: !by_git || asked, asked }
+        let gone = pipe.tracks().map(|(id, track)| (id.clone(), track.gone_since_ms)).collect();
+        let late = if let Event::Ended(op, _) = event { late(pipe, *op) } else { None };
+        Before { failed_landings, red, may_cancel: !by_git || asked, asked, late, gone }
     }
 
     /// Compares.
@@ -140,6 +148,13 @@ impl World {
         }
         self.check_rejections(pipe)?;
         check_cancels(pipe, before.asked, effects)?;
+        for (id, since) in &before.gone {
+            if pipe.track(id).is_none() {
+                lasted(pipe, id, *since)?;
+            }
+        }
+        self.check_recovered(pipe, effects)?;
+        check_late(pipe, before.late.as_ref(), effects)?;
         let Some((story, gate, base)) = before.red else { return Ok(()) };
         let failed = pipe.track(&story).map_or(0, |track| track.memory.landings_failed);
         let blamed = failed > before.failed_landings.get(&story).copied().unwrap_or_default();
@@ -331,6 +346,7 @@ impl World {
         }
         self.check_epics(pipe)?;
         self.check_landed(pipe)?;
+        self.check_intents(pipe)?;
         if let Some(ask) = self.asks.first() {
             return Err(Violation::new("every request is answered", format!("{ask:?}")));
         }
@@ -352,6 +368,19 @@ impl World {
             let mut stories = board.stories().filter(of).peekable();
             if free && stories.peek().is_some() && stories.all(|story| story.stage.is_closed()) {
                 return Err(Violation::new("an epic is done when its stories are", epic.id.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The record of a landing that is over has served, and is gone.
+    fn check_intents(&self, pipe: &Pipeline) -> Checked {
+        for (id, commit) in &self.git.landing {
+            let under_way = pipe.track(id).is_some_and(|track| track.memory.landed.is_some());
+            // What is in two places waits until it is in one.
+            let single = matches!(pipe.board().placement(id), Placement::One(_));
+            if self.git.on_base(commit) && !under_way && single && pipe.pause().is_none() {
+                return Err(Violation::new("a landing is finished (I8)", format!("{id} as {commit}")));
             }
         }
         Ok(())
@@ -407,7 +436,26 @@ fn merge_round(pipe: &Pipeline, op: OpId, results: &[GateResult]) -> Option<(Sto
     }
 }
 
-/// Only a move, a loss, a copy or a request ends what runs.
+/// The story of an effect whose stage the story has left meanwhile.
+fn late(pipe: &Pipeline, op: OpId) -> Option<StoryId> {
+    let (id, track) = pipe.tracks().find(|(_, track)| track.work.op() == Some(op))?;
+    let left = pipe.board().stage(id).is_some_and(|stage| track.memory.stage != Some(stage));
+    (track.work.can_be_cancelled() && left).then(|| id.clone())
+}
+
+/// A late result moves nothing: in a new stage something else comes first, but for an epic.
+fn check_late(pipe: &Pipeline, late: Option<&StoryId>, effects: &[Effect]) -> Checked {
+    let Some(id) = late else { return Ok(()) };
+    let epic = pipe.board().story(id).is_some_and(|story| story.kind == Kind::Epic);
+    let moving = pipe.track(id).is_some_and(|track| matches!(track.work, Work::Moving(..)));
+    let moves = |effect: &Effect| matches!(effect, Effect::Move(_, order) if order.story == *id);
+    if moving && !epic && effects.iter().any(moves) {
+        return Err(Violation::new("a late result counts for nothing", id.to_string()));
+    }
+    Ok(())
+}
+
+/// Only a move, a request, or a loss or a copy that has lasted ends what runs.
 fn check_cancels(pipe: &Pipeline, asked: bool, effects: &[Effect]) -> Checked {
     for effect in effects {
         let Effect::Cancel { op, .. } = effect else { continue };
@@ -416,11 +464,29 @@ fn check_cancels(pipe: &Pipeline, asked: bool, effects: &[Effect]) -> Checked {
         };
         let stays = pipe.board().stage(id).is_some_and(|stage| track.memory.stage == Some(stage))
             && matches!(pipe.board().placement(id), Placement::One(key) if id_of(key).as_ref() == Some(id));
-        if stays && !asked && !pipe.is_stopping() {
+        if asked || pipe.is_stopping() {
+            continue;
+        }
+        if stays {
             return Err(Violation::new("a run is ended for a reason", id.to_string()));
         }
+        let moment = match pipe.board().placement(id) {
+            Placement::One(key) if id_of(key).as_ref() == Some(id) => continue,
+            Placement::One(_) | Placement::Absent => track.gone_since_ms,
+            Placement::Many(_) => track.double_since_ms,
+        };
+        lasted(pipe, id, moment)?;
     }
     Ok(())
+}
+
+/// A file that is gone, or in two places, counts only when it has been so for a while.
+fn lasted(pipe: &Pipeline, id: &StoryId, since: Option<u64>) -> Checked {
+    if since.is_some_and(|since| pipe.now_ms() >= since + SETTLE_MS) {
+        return Ok(());
+    }
+    let detail = format!("{id}: since {since:?}, now {}", pipe.now_ms());
+    Err(Violation::new("a moment without a file is no loss", detail))
 }
 
 fn blocks_for_nothing(edit: &Edit) -> bool {

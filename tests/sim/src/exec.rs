@@ -55,6 +55,21 @@ pub(crate) fn op_of(effect: &Effect) -> Option<OpId> {
     }
 }
 
+/// The story of an effect that is answered.
+pub(crate) fn story_of(effect: &Effect) -> Option<&StoryId> {
+    match effect {
+        Effect::Move(_, order) => Some(&order.story),
+        Effect::Edit(_, order) => Some(&order.story),
+        Effect::Prepare(_, order) => Some(&order.story),
+        Effect::Run(_, order) => Some(&order.story),
+        Effect::Gates(_, order) => Some(&order.story),
+        Effect::Squash(_, order) => Some(&order.story),
+        Effect::Advance(_, order) => Some(&order.story),
+        Effect::Inspect(_, story, _) | Effect::Close(_, story, _) => Some(story),
+        _ => None,
+    }
+}
+
 /// The name of a story's file.
 fn file_name(id: &StoryId) -> std::sync::Arc<str> {
     id.file_name().into()
@@ -129,7 +144,9 @@ impl World {
             format!("   · part {} of {}", flight.part, crate::trace::brief(&flight.effect))
         });
         flight.part += 1;
-        if !self.calm && flight.pid.is_none() && self.rng.below(1_000) < self.trouble.crashes * 2 {
+        // A landing is the worst moment for a crash, and a rare one.
+        let odds = if matches!(flight.effect, Effect::Advance(..)) { 20 } else { 2 };
+        if !self.calm && flight.pid.is_none() && self.rng.below(1_000) < self.trouble.crashes * odds {
             // Between this part and what would come next.
             if matches!(then, Then::More(_)) && !matches!(flight.effect, Effect::Run(..) | Effect::Gates(..))
             {

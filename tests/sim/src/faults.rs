@@ -184,6 +184,7 @@ impl World {
             spent_today_usd: 0.0,
             paused: self.ledger.pause.clone(),
         };
+        self.watch.left = self.left_behind();
         self.pipe = Some(Pipeline::new(u64::from(self.life), Arc::clone(&self.config)));
         self.scanner_up();
         self.deliver(Event::Configured(self.config.clone(), Vec::new()))?;
@@ -212,7 +213,8 @@ impl World {
         }
     }
 
-    fn outside_commit(&mut self) {
+    /// Somebody else commits to base, and may break it or mend it.
+    pub(crate) fn outside_commit(&mut self) {
         let mut tree = self.git.tree(&self.git.base).clone();
         let file = self.rng.index(FILES);
         tree.versions[file] += 1;

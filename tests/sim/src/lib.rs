@@ -9,6 +9,7 @@ mod files;
 mod git;
 mod mutant;
 mod people;
+mod recovery;
 mod rng;
 mod scanner;
 mod schedule;

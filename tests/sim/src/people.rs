@@ -64,6 +64,13 @@ impl World {
         self.do_deed(deed)
     }
 
+    /// A file for whose story something is being done: there the races are.
+    fn busy_file(&mut self) -> Option<FileKey> {
+        let stories = self.flights.values().filter_map(|flight| crate::exec::story_of(&flight.effect));
+        let keys: Vec<_> = stories.flat_map(|id| self.files.find(&id.file_name().into())).collect();
+        (!keys.is_empty()).then(|| self.rng.pick(&keys))
+    }
+
     fn any_file(&mut self) -> Option<FileKey> {
         let keys: Vec<_> = self.files.map.keys().cloned().collect();
         (!keys.is_empty()).then(|| self.rng.pick(&keys))
@@ -77,7 +84,8 @@ impl World {
             self.new_story();
             return Ok(());
         }
-        let Some(here) = self.any_file() else { return Ok(()) };
+        let busy = if self.rng.chance(40) { self.busy_file() } else { None };
+        let Some(here) = busy.or_else(|| self.any_file()) else { return Ok(()) };
         self.trace.note(self.now, || format!("☺ {deed:?} {}", here.path()));
         if matches!(deed, Deed::Copy | Deed::Delete | Deed::RenameAway | Deed::Respell) {
             self.may_reject(&here);

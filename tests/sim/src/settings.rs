@@ -49,7 +49,7 @@ impl Trouble {
             crashes: some(rng, 12),
             downs: some(rng, 8),
             lost_ledger: some(rng, 50),
-            others: some(rng, 12),
+            others: some(rng, 25),
             base_red: some(rng, 50),
             configs: some(rng, 8),
             git_switches: some(rng, 6),

@@ -139,6 +139,10 @@ impl World {
         for _ in 0..world.trouble.stories {
             world.new_story();
         }
+        // Base may be red before storkit ever lands on it.
+        if world.rng.chance(world.trouble.base_red / 2) {
+            world.outside_commit();
+        }
         world.later_for_all(0, Task::Up);
         world.later_for_all(500, Task::People);
         world.later_for_all(1_000, Task::Trouble);

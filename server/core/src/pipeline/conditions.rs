@@ -114,7 +114,10 @@ impl Pipeline {
         if track.look_since.is_some() {
             found.push(condition("board", "its file was not where it was: it is looked for again", ""));
         }
-        if let Some(why) = &track.unwritable {
+        if !track.asked.is_empty() {
+            found.push(condition("board", "what a person asked for is being written into its file", ""));
+        }
+        if let Some(why) = track.unwritable.as_ref().filter(|_| !track.pending.is_empty()) {
             found.push(condition("unwritten", format!("a key waits to be written: {why}"), "mend the file"));
         }
     }
@@ -174,8 +177,16 @@ impl Pipeline {
             }
             Placement::Many(places) => {
                 let paths: Vec<_> = places.iter().map(crate::sighting::FileKey::path).collect();
-                let detail = format!("it is in {} places: {}", paths.len(), paths.join(", "));
-                vec![condition("twice", detail, "remove or rename all but one")]
+                let detail = match paths.as_slice() {
+                    [one, other] => format!("its id is in two places: {one} and {other}"),
+                    more => format!("its id is in {} places: {}", more.len(), more.join(", ")),
+                };
+                let hint = if paths.len() == 2 {
+                    "remove or rename one of them"
+                } else {
+                    "remove or rename all but one"
+                };
+                vec![condition("twice", detail, hint)]
             }
             Placement::One(key) => match self.board.content(key).map(std::sync::Arc::as_ref) {
                 Some(Err(problem)) => vec![Condition {
@@ -300,7 +311,7 @@ impl Pipeline {
             Stage::Backlog => found.extend(self.waits_for(id)),
             Stage::Current if track.is_free() => self.current_conditions(id, track, &mut found),
             Stage::Qa if track.is_free() => self.qa_conditions(id, story, track, &mut found),
-            Stage::Merge if track.is_free() => self.merge_conditions(id, track, &mut found),
+            Stage::Merge => self.merge_conditions(id, track, &mut found),
             Stage::Done => {
                 found.retain(|condition| condition.what != "landing");
                 found.extend(track.kept.iter().map(|why| {
@@ -344,6 +355,14 @@ impl Pipeline {
     }
 
     fn merge_conditions(&self, id: &StoryId, track: &Track, found: &mut Vec<Condition>) {
+        if track.base_moved > super::merge::BASE_MOVED_QUIET {
+            let detail =
+                format!("{} moved {} times while it was landing", self.base_name(), track.base_moved);
+            found.push(condition("base", detail, "it is tried again each time, and counts nothing"));
+        }
+        if !track.is_free() {
+            return;
+        }
         if track.memory.step == Step::Mend {
             self.agent_conditions(id, Role::Mergemaster, found);
         } else if let Some((other, _)) = self.tracks.iter().find(|(_, other)| other.work.is_landing()) {

@@ -108,7 +108,7 @@ impl Pipeline {
     }
 
     /// Ends the landing of a story whose file is gone: base has its work, so its branch goes.
-    fn finish_deleted(&mut self, id: &StoryId) {
+    pub(super) fn finish_deleted(&mut self, id: &StoryId) {
         self.out.push(Effect::Landed(id.clone(), self.push_remote()));
         let config = self.config.clone();
         let op = self.begin(id, Work::Closing);

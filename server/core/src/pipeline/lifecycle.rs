@@ -90,10 +90,11 @@ impl Pipeline {
             return;
         }
         if track.is_free() {
-            let landed = self.tracks.remove(id).is_some_and(|track| track.memory.landed.is_some());
-            if landed {
-                self.out.push(Effect::Landed(id.clone(), self.push_remote()));
+            if track.memory.landed.take().is_some() {
+                self.finish_deleted(id);
+                return;
             }
+            self.tracks.remove(id);
             self.out.push(Effect::Remember(id.clone(), None));
             self.tell(Topic::Moved, Some(id), "deleted; its branch and worktree stay until `storkit prune`");
         } else {

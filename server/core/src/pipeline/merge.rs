@@ -19,6 +19,8 @@ pub(super) const NOTHING_TO_MERGE: &str = "nothing to merge";
 const OVERLAP_MS: u64 = 2_000;
 /// So often may git refuse to move a base that stands where it was.
 const REFUSED_MAX: u32 = 3;
+/// So often may base move meanwhile before people are told.
+pub(super) const BASE_MOVED_QUIET: u32 = 3;
 
 impl Pipeline {
     pub(super) fn step_merge(&mut self, id: &StoryId) {
@@ -318,7 +320,7 @@ impl Pipeline {
                 let track = self.track_mut(id);
                 track.base_moved += 1;
                 let times = track.base_moved;
-                if times > 3 {
+                if times > BASE_MOVED_QUIET {
                     self.tell(
                         Topic::Waiting,
                         Some(id),

@@ -19,6 +19,8 @@ mod qa;
 mod runs;
 mod scan;
 mod settle;
+#[cfg(test)]
+mod tests;
 pub mod track;
 pub mod view;
 mod wake;

@@ -1,6 +1,8 @@
 //! The board without a daemon: the same snapshot, where nothing moves and the reason says so.
 
 use super::Pipeline;
+use super::track::Track;
+use crate::board::Placement;
 use crate::event::{Event, Start};
 use crate::sighting::Scan;
 use crate::time::Now;
@@ -22,9 +24,16 @@ impl Pipeline {
             if self.tracks.contains_key(&id) {
                 continue;
             }
-            if let Some(stage) = self.board.stage(&id) {
-                self.first_seen(&id, stage);
-                self.show(&id);
+            match self.board.placement(&id) {
+                Placement::Absent => {}
+                Placement::One(key) => {
+                    let stage = key.stage;
+                    self.first_seen(&id, stage);
+                    self.show(&id);
+                }
+                Placement::Many(_) => {
+                    self.tracks.insert(id, Track { saved: true, ..Track::default() });
+                }
             }
         }
     }

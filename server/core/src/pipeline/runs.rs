@@ -21,7 +21,7 @@ const BACKOFF_MS: [u64; 3] = [1_000, 10_000, 60_000];
 const LATER_MS: (u64, u64) = (30_000, 600_000);
 /// The longest wait that an agent may ask for: 8 days.
 const LATER_MAX_MS: u64 = 8 * 24 * 3_600_000;
-/// "Try again later" so often in a row blocks.
+/// "Try again later", or a worktree lost, so often in a row blocks.
 const TRANSIENTS_MAX: u32 = 10;
 /// Runs of the mergemaster for one landing.
 pub(super) const MENDS_MAX: u32 = 3;
@@ -83,6 +83,8 @@ impl Pipeline {
                     self.launch(id, run, worktree, base);
                 }
             }
+            // It may have come as far as the branch; closing looks.
+            PrepareEnd::Cancelled => self.track_mut(id).branch = true,
             _ if abandoned => {}
             PrepareEnd::Blocked(why) => self.block(id, why),
             PrepareEnd::Waits(why) => self.wait_outside(id, "git", why),
@@ -91,7 +93,6 @@ impl Pipeline {
                 self.tell(Topic::RunEnded, Some(id), "worktree setup failed");
                 self.failed(id, "worktree setup failed", tail, self.backoff(id));
             }
-            PrepareEnd::Cancelled => {}
         }
     }
 

@@ -61,7 +61,10 @@ impl Pipeline {
         ready.sort_by_cached_key(|id| self.turn_order(id));
         for id in &ready {
             self.take_answer(id);
-            self.step(id);
+            // An answer that was just taken leaves the file before its run begins.
+            if !self.write(id) {
+                self.step(id);
+            }
         }
         self.awake = true;
         for id in restless {

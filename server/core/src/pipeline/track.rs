@@ -213,6 +213,7 @@ impl Track {
         self.promote = false;
         self.crashes = 0;
         self.kept = None;
+        self.unwritable = None;
     }
 
     /// When an answer in the file has been left alone for long enough to be taken, `settle_ms` after the last save.

@@ -210,7 +210,11 @@ impl Pipeline {
         let path = match self.board.placement(id) {
             Placement::One(key) if self.readable(key).is_none() => return Vec::new(),
             Placement::One(key) => key.path(),
-            Placement::Many(places) => places.first().map(FileKey::path).unwrap_or_default(),
+            // Two spellings of one id have one problem.
+            Placement::Many(places) => match places.first() {
+                Some(first) if id_of(first).as_ref() == Some(id) => first.path(),
+                _ => return Vec::new(),
+            },
             Placement::Absent => return Vec::new(),
         };
         let problem = |condition: Condition| Problem {
