@@ -61,6 +61,8 @@ pub enum Base {
     CheckedOut,
     /// Checked out nowhere: its ref moves.
     Bare,
+    /// As the first, and worktrees are kept ready.
+    Warm,
 }
 
 /// A project that can be crashed.
@@ -91,6 +93,9 @@ impl Scene {
             .agent(&AgentSpec::fake("qa", JUDGE));
         for (id, front) in STORIES {
             builder = builder.story(Stage::Current, id, format!("---\n{front}---\nThe work of {id}.\n"));
+        }
+        if base == Base::Warm {
+            builder = builder.table("[worktrees]\nwarm = 2");
         }
         let project = builder.build();
         for folder in ["locks", "beats"] {
