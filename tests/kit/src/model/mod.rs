@@ -121,6 +121,17 @@ impl ModelServer {
         self.shared.state().foreign_keys
     }
 
+    /// From now on requests wait in vain and use no turn: for what still asks while it dies.
+    pub fn hold(&self) {
+        self.shared.state().held = true;
+    }
+
+    /// New requests are answered again; those that waited in vain are broken off.
+    pub fn unhold(&self) {
+        self.shared.state().held = false;
+        self.shared.changed.notify_all();
+    }
+
     /// Lets everything go on that waits for the test.
     pub fn release(&self) {
         self.shared.state().releases += 1;
@@ -221,6 +232,16 @@ fn answer(shared: &Shared, api: Api, incoming: &Incoming, mut to: &TcpStream) ->
     let mut request = Request::read(incoming);
     let body = request.body.clone();
     let call = Call::read(api, &request.path, &body);
+    let mut in_vain = false;
+    let mut state = shared.state();
+    while state.held && !state.stopping {
+        state = shared.changed.wait(state).expect("no thread panics with it");
+        in_vain = !state.held;
+    }
+    drop(state);
+    if in_vain || has_gone(to) {
+        return cut_off(to);
+    }
     let chosen = shared.state().choose(&call, &body, Instant::now());
     request.api = Some(api);
     request.model.clone_from(&call.model);
@@ -306,11 +327,11 @@ fn pause(shared: &Shared, hang: Hang, caller: &TcpStream) -> io::Result<()> {
     loop {
         let left = end.map_or(LOOK, |end| end.saturating_duration_since(Instant::now()));
         let released = end.is_none() && state.releases > before;
-        if released || left.is_zero() {
-            return Ok(());
-        }
         if state.stopping || has_gone(caller) {
             return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        if released || left.is_zero() {
+            return Ok(());
         }
         state = shared.changed.wait_timeout(state, left.min(LOOK)).expect("no thread panics with it").0;
     }

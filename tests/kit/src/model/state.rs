@@ -62,6 +62,8 @@ pub(super) struct State {
     pub foreign_keys: u64,
     /// How often the test has let the server go on.
     pub releases: u64,
+    /// Requests for answers wait, and use no turn.
+    pub held: bool,
     pub stopping: bool,
 }
 

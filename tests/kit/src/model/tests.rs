@@ -295,6 +295,24 @@ fn a_pause_ends_when_the_test_lets_go_when_the_caller_goes_and_with_the_server()
 }
 
 #[test]
+fn who_asks_while_the_server_holds_is_broken_off_and_has_used_no_turn() {
+    let server = ModelServer::start(vec![Script::new().turn(Turn::says("once"))]);
+    server.hold();
+    let mut waiting = connect(&server);
+    send(&mut waiting, MESSAGES, &asking("go", false));
+    let mut leaving = connect(&server);
+    send(&mut leaving, MESSAGES, &asking("go", false));
+    drop(leaving);
+    // Nothing tells when a request has begun to wait in vain: one that came later would be answered.
+    waiting.set_read_timeout(Some(Duration::from_millis(200))).expect("a time");
+    receive(&mut waiting).expect_err("no answer comes");
+    server.unhold();
+    waiting.set_read_timeout(Some(CEILING)).expect("a time");
+    assert_eq!(receive(&mut waiting).expect_err("it is broken off").kind(), io::ErrorKind::ConnectionReset);
+    assert!(ask(&server, MESSAGES, &asking("go", false)).2.contains("once"));
+}
+
+#[test]
 fn what_is_beside_the_work_uses_no_turn_and_is_counted_apart() {
     let dear = Turn::says("a title").costs(Usage::of(10, 5));
     let server = ModelServer::start(vec![

@@ -88,29 +88,27 @@ impl RealAgent {
         }
     }
 
-    /// The variables by which it finds the scripted model and tries again rarely.
-    pub fn env(self, project: &TestProject, model: &ModelServer) -> Vec<(&'static str, String)> {
+    /// The variables by which it finds the scripted model, and tries again rarely.
+    pub fn env(self, model: &ModelServer) -> Vec<(&'static str, String)> {
         let own: &[(&str, &str)] = match self {
             Self::Claude197 | Self::Claude329 | Self::ClaudeAcp => &[
                 ("ANTHROPIC_API_KEY", DUMMY_KEY),
-                ("IS_SANDBOX", "1"),
                 ("CLAUDE_CODE_MAX_RETRIES", "1"),
                 ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
-                ("DISABLE_AUTOUPDATER", "1"),
             ],
             Self::Codex | Self::CodexAcp => &[(CODEX_KEY_VARIABLE, DUMMY_KEY)],
             Self::Gemini | Self::GeminiAcp => &[("GEMINI_API_KEY", DUMMY_KEY)],
         };
         let mut env: Vec<(&str, String)> =
             own.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let place = match self {
-            Self::Claude197 | Self::Claude329 | Self::ClaudeAcp => ("ANTHROPIC_BASE_URL", model.url()),
-            Self::Codex | Self::CodexAcp => {
-                ("CODEX_HOME", project.surroundings().home.join(".codex").to_string_lossy().into_owned())
+        match self {
+            Self::Claude197 | Self::Claude329 | Self::ClaudeAcp => {
+                env.push(("ANTHROPIC_BASE_URL", model.url()));
             }
-            Self::Gemini | Self::GeminiAcp => ("GOOGLE_GEMINI_BASE_URL", model.url()),
-        };
-        env.push(place);
+            Self::Gemini | Self::GeminiAcp => env.push(("GOOGLE_GEMINI_BASE_URL", model.url())),
+            // Its settings name the place.
+            Self::Codex | Self::CodexAcp => {}
+        }
         env
     }
 
@@ -132,15 +130,15 @@ impl RealAgent {
         }
     }
 
-    /// Prepares its home, and gives the `[[agent]]` by which storkit starts it.
-    pub fn spec(self, name: &str, project: &TestProject, model: &ModelServer) -> AgentSpec {
-        assert_fenced(project, model);
-        self.prepare(project, model);
-        let mut spec = AgentSpec::runtime(name, self.runtime(), &self.program()).with("model", self.model());
-        for (name, value) in self.env(project, model) {
-            spec = spec.env(name, &value);
-        }
-        spec
+    /// The `[[agent]]` by which storkit starts it; its project still has to be prepared.
+    ///
+    /// # Panics
+    /// Where [`assert_fenced`] does.
+    #[track_caller]
+    pub fn spec(self, name: &str, model: &ModelServer) -> AgentSpec {
+        assert_fenced(model);
+        let spec = AgentSpec::runtime(name, self.runtime(), &self.program()).with("model", self.model());
+        self.env(model).into_iter().fold(spec, |spec, (name, value)| spec.env(name, &value))
     }
 }
 
@@ -184,7 +182,7 @@ mod tests {
         ];
         for agent in all {
             agent.prepare(&project, &model);
-            let env = agent.env(&project, &model);
+            let env = agent.env(&model);
             let key = env.iter().filter(|(name, _)| name.contains("KEY")).collect::<Vec<_>>();
             assert!(matches!(key[..], [(_, value)] if value == DUMMY_KEY), "{agent:?}: {env:?}");
             let place =
