@@ -27,6 +27,11 @@ impl AgentSpec {
         Self { table, env: BTreeMap::new() }
     }
 
+    /// An agent of a runtime that knows its arguments.
+    pub fn runtime(name: &str, runtime: &str, program: &Path) -> Self {
+        Self::command(name, program, &[]).with("runtime", runtime)
+    }
+
     /// An agent that runs `text` by `sh -eu -c`, in the worktree.
     pub fn shell(name: &str, text: &str) -> Self {
         Self::command(name, Path::new("/bin/sh"), &["-euc", text])

@@ -11,14 +11,18 @@ pub mod checkout;
 pub mod command;
 pub mod daemon;
 pub mod git;
+pub mod model;
 pub mod processes;
 pub mod programs;
 pub mod project;
+pub mod real;
 pub mod wait;
 
 pub use agent::AgentSpec;
 pub use command::Outcome;
 pub use daemon::Daemon;
 pub use git::Git;
+pub use model::{ModelServer, Script, Turn};
 pub use project::{ProjectBuilder, TestProject};
+pub use real::RealAgent;
 pub use wait::{CEILING, poll_each, poll_until, wait_for};
