@@ -26,7 +26,8 @@ pub fn old_prefix(story: &StoryId) -> String {
 
 /// Where the snapshots of a run, or of whatever `owner` names, are.
 pub fn snap_prefix(owner: &str) -> String {
-    format!("refs/storkit/snap/{owner}/")
+    // No part of a ref may begin with a dot, as the names of storkit's own worktrees do.
+    format!("refs/storkit/snap/{}/", owner.trim_start_matches('.'))
 }
 
 /// The intent of a landing.

@@ -339,6 +339,13 @@ fn the_merge_worktree_is_reset_and_keeps_what_is_ignored() {
     std::fs::remove_dir_all(&tree).unwrap();
     let (tree, ran) = at(&first);
     assert_eq!((read(&tree.join("lock")).as_str(), ran), ("1\n", 3));
+    // Damaged, it is kept and made anew.
+    std::fs::remove_file(tree.join(".git")).unwrap();
+    write(&tree.join("stray"), "kept\n");
+    let (tree, ran) = at(&first);
+    assert_eq!((tree.join("stray").exists(), ran), (false, 4));
+    let snaps = world.git(&world.root, &["for-each-ref", "--format=%(refname)", "refs/storkit/snap/merge/"]);
+    assert_eq!(world.git(&world.root, &["show", &format!("{}:stray", snaps.trim())]), "kept");
 }
 
 #[test]
