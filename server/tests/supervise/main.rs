@@ -5,3 +5,4 @@
 mod bench;
 mod containment;
 mod contract;
+mod runtimes;

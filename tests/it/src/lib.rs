@@ -21,6 +21,7 @@ mod matrix;
 mod moves;
 mod past;
 mod review;
+mod runtimes;
 mod settings;
 mod terminal;
 mod together;

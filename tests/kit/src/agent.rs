@@ -64,7 +64,8 @@ git commit --quiet --message "Work on $STORKIT_STORY""#;
         self
     }
 
-    pub(crate) fn to_toml(&self) -> String {
+    /// The table as text.
+    pub fn to_toml(&self) -> String {
         let mut table = self.table.clone();
         if !self.env.is_empty() {
             let env = self.env.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));

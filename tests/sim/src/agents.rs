@@ -6,6 +6,7 @@ use storkit_core::event::Outcome;
 use storkit_core::facts::{ProcessEnd, RunFacts, Usage};
 use storkit_core::ids::{OpId, StoryId};
 use storkit_core::invariants::Violation;
+use storkit_core::runtime::{Ending, Reset};
 
 use crate::exec::{Flight, Then};
 use crate::git::{Change, FILES};
@@ -20,6 +21,12 @@ pub(crate) enum Plan {
     Signal,
     Later,
     Limited,
+    Account,
+    Provider,
+    Cold,
+    Spent,
+    Refused,
+    NoKey,
     Question,
     Reject,
     MergeFailed,
@@ -31,12 +38,18 @@ pub(crate) enum Plan {
 }
 
 /// How a run goes wrong, and how often.
-const WRONG: [(u64, Plan); 13] = [
+const WRONG: [(u64, Plan); 19] = [
     (4, Plan::Nothing),
     (6, Plan::Fail),
     (2, Plan::Signal),
     (3, Plan::Later),
     (2, Plan::Limited),
+    (2, Plan::Account),
+    (2, Plan::Provider),
+    (3, Plan::Cold),
+    (2, Plan::Spent),
+    (2, Plan::Refused),
+    (1, Plan::NoKey),
     (5, Plan::Question),
     (5, Plan::Reject),
     (3, Plan::MergeFailed),
@@ -104,6 +117,10 @@ impl World {
             Plan::Signal => facts.process = Some(ProcessEnd::Signalled(11)),
             Plan::Later => facts.process = Some(ProcessEnd::Exited(75)),
             Plan::Limited => facts.rate_limited_s = Some(self.rng.between(1, 120)),
+            Plan::Account | Plan::Provider | Plan::Cold | Plan::Spent | Plan::Refused | Plan::NoKey => {
+                facts.ending = Some(self.ending(plan));
+                facts.process = Some(ProcessEnd::Exited(i32::from(plan != Plan::Refused)));
+            }
             Plan::Question => {
                 self.work(story, order.agent.role);
                 facts.question = Some("which?".to_owned());
@@ -119,6 +136,32 @@ impl World {
             facts.branch.broken = Some("a rebase is unfinished".to_owned());
         }
         facts
+    }
+
+    /// How a runtime says that its run went wrong.
+    fn ending(&mut self, plan: Plan) -> Ending {
+        let text = "so it says".to_owned();
+        let reset = match self.rng.index(3) {
+            0 => Reset::default(),
+            1 => Reset::after(self.rng.between(1, 120)),
+            // The world began in 2026: a moment long gone, as a wrong clock has it.
+            _ => Reset::at(self.rng.between(1, 1_000_000)),
+        };
+        match (plan, self.rng.chance(50)) {
+            (Plan::Account, true) => Ending::RateLimited { reset, text },
+            // One that does not say for how long is waited for longer than the world goes on.
+            (Plan::Account, false) if reset != Reset::default() => Ending::Quota { reset, text },
+            (Plan::Account, false) => Ending::Quota { reset: Reset::after(60), text },
+            (Plan::Provider, _) => Ending::Transient { text },
+            (Plan::Cold, true) => Ending::CrashedBeforeSession { text },
+            (Plan::Cold, false) => Ending::SessionUnknown,
+            (Plan::Spent, true) => Ending::OutOfTurns,
+            (Plan::Spent, false) => Ending::ContextTooLong { text },
+            (Plan::NoKey, true) => Ending::Authentication { text },
+            (Plan::NoKey, false) => Ending::Configuration { text },
+            (_, true) => Ending::PermissionWanted { tool: "Bash".to_owned(), input: text },
+            (_, false) => Ending::NoSignal,
+        }
     }
 
     /// An agent changes its branch, for better or worse.

@@ -285,6 +285,12 @@ impl World {
             14 => Request::Resume { agent: None },
             _ => Request::Resume { agent: Some("coder-1".to_owned()) },
         };
+        if matches!(request, Request::Start { .. }) {
+            // Whoever starts a story does not want it back any more, also where it goes on by itself at that moment.
+            for key in self.files.find(&id.file_name().into()) {
+                self.files.map.entry(key).and_modify(|file| file.moved_back = None);
+            }
+        }
         self.ask(request)
     }
 
