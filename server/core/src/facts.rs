@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Oid, StoryId};
+use crate::runtime::Ending;
 use crate::stage::Stage;
 
 /// How a move of a story's file ended.
@@ -139,23 +140,80 @@ pub struct RunFacts {
     pub session: Option<String>,
     /// Reported usage, summed.
     pub usage: Option<Usage>,
+    /// The session's own counter, where the runtime counts over the whole session: what the next resume begins at.
+    pub session_total: Option<Usage>,
+    /// What the runtime's adapter makes of its end; none where there is no more to it than the process's end.
+    pub ending: Option<Ending>,
     /// The branch after what was left over was committed or kept.
     pub branch: BranchFacts,
     /// The end of its output, as text without control sequences, at most 3,000 bytes.
     pub tail: String,
 }
 
-/// Tokens and money of a run; money none where nobody reported it.
+/// Tokens and money; money none where nobody reported it. Tokens are counted in one place each.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
-    /// Input tokens.
+    /// Input tokens that came from no cache and went into none.
     pub input_tokens: u64,
     /// Output tokens.
     pub output_tokens: u64,
+    /// Input tokens read from a cache.
+    pub cache_read_tokens: u64,
+    /// Input tokens written to a cache.
+    pub cache_write_tokens: u64,
     /// US dollars.
     pub cost_usd: Option<f64>,
     /// The model that was used.
     pub model: Option<String>,
+}
+
+impl Usage {
+    /// Adds what was used besides; the model is the later one.
+    pub fn add(&mut self, more: &Self) {
+        for (sum, more) in self.counts_mut().into_iter().zip(more.counts()) {
+            *sum = sum.saturating_add(more);
+        }
+        if let Some(cost) = more.cost_usd {
+            self.cost_usd = Some(self.cost_usd.unwrap_or(0.0) + cost);
+        }
+        if more.model.is_some() {
+            self.model.clone_from(&more.model);
+        }
+    }
+
+    /// What a counter has gone up by since it stood there. One that went down began anew.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let went_down = self.counts().into_iter().zip(earlier.counts()).any(|(now, then)| now < then)
+            || self.cost_usd.unwrap_or(0.0) < earlier.cost_usd.unwrap_or(0.0);
+        let mut used = self.clone();
+        if !went_down {
+            for (used, then) in used.counts_mut().into_iter().zip(earlier.counts()) {
+                *used -= then;
+            }
+            used.cost_usd = self.cost_usd.map(|cost| cost - earlier.cost_usd.unwrap_or(0.0));
+        }
+        used
+    }
+
+    /// Whether anything was used.
+    pub fn is_empty(&self) -> bool {
+        self.counts() == [0; 4] && self.cost_usd.unwrap_or(0.0) <= 0.0
+    }
+
+    const fn counts(&self) -> [u64; 4] {
+        [self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens]
+    }
+
+    const fn counts_mut(&mut self) -> [&mut u64; 4] {
+        [
+            &mut self.input_tokens,
+            &mut self.output_tokens,
+            &mut self.cache_read_tokens,
+            &mut self.cache_write_tokens,
+        ]
+    }
 }
 
 /// How one gate ended.

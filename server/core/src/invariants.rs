@@ -16,6 +16,8 @@ use crate::story::Kind;
 const PENDING_MAX: usize = 6;
 /// Most "try again later" in a row, and most runs of a mergemaster for one landing.
 const TRANSIENTS_MAX: u32 = 10;
+/// Most starts without a session in a row.
+const COLD_STARTS_MAX: u32 = 5;
 const MENDS_MAX: u32 = 3;
 
 /// A rule that was broken.
@@ -83,6 +85,7 @@ fn counters(pipeline: &Pipeline, id: &StoryId, track: &Track) -> Checked {
     let detail = || format!("{id}: {memory:?}");
     rule(memory.notes.len() <= NOTES_MAX, "notes are bounded", detail)?;
     rule(memory.transients <= TRANSIENTS_MAX, "later is not for ever", detail)?;
+    rule(memory.cold_starts <= COLD_STARTS_MAX, "a start that fails is not for ever", detail)?;
     rule(memory.mends <= MENDS_MAX, "a mergemaster has three runs", detail)?;
     rule(track.pending.len() <= PENDING_MAX, "unwritten keys are bounded", || {
         format!("{id}: {:?}", track.pending)

@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod prompt;
 pub mod request;
 pub mod run;
+pub mod runtime;
 pub mod sighting;
 pub mod snapshot;
 pub mod stage;

@@ -61,6 +61,8 @@ pub struct Memory {
     pub rejections: u32,
     /// Runs in a row that ended with "try again later".
     pub transients: u32,
+    /// Runs in a row that ended before there was a session, or whose session was gone.
+    pub cold_starts: u32,
     /// Whether a person moved it to where it is.
     pub by_person: bool,
     /// A person moved it on before its run had ended: what lies uncommitted in its worktree is part of its work.
@@ -119,6 +121,7 @@ impl Memory {
         self.step = Step::Begin;
         self.failures = 0;
         self.transients = 0;
+        self.cold_starts = 0;
         self.gather = false;
         self.review_asked = false;
         self.rejecting = false;

@@ -16,8 +16,9 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal, setsid, wait};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use storkit_core::facts::ProcessEnd;
+use storkit_core::runtime::PromptBy;
 
-use super::spec::{EXEC_ERROR_FILE, EXIT_FILE, ExecError, Identity, RunSpec, ShimSpec};
+use super::spec::{EXEC_ERROR_FILE, EXIT_FILE, ExecError, Identity, PROMPT_VARIABLE, RunSpec, ShimSpec};
 use crate::sys::proc_tree;
 use crate::sys::process::command;
 
@@ -105,8 +106,18 @@ fn program(spec: &RunSpec) -> Result<Command, ExecError> {
     let path = spec.env.get("PATH").map_or("", String::as_str);
     let found = resolve(&spec.command, path)?;
     let mut command = command(found);
-    command.arg0(&spec.command).args(&spec.args).env_clear().envs(&spec.env).stdin(Stdio::inherit());
+    command.arg0(&spec.command).args(&spec.args).env_clear().envs(&spec.env).stdin(input(spec)?);
     Ok(command)
+}
+
+/// The terminal, or the prompt's file.
+fn input(spec: &RunSpec) -> Result<Stdio, ExecError> {
+    match spec.env.get(PROMPT_VARIABLE).filter(|_| spec.prompt_by == PromptBy::Stdin) {
+        None => Ok(Stdio::inherit()),
+        Some(path) => std::fs::File::open(path)
+            .map(Stdio::from)
+            .map_err(|error| not_started(format!("cannot open its prompt: {error}"))),
+    }
 }
 
 fn become_program(spec: &RunSpec) -> ExecError {

@@ -5,9 +5,9 @@
 use serde::Serialize;
 use serde_json::json;
 use storkit_core::facts::ProcessEnd;
+use storkit_core::runtime::{AgentEvent, Ending};
 
 use super::bounded::Bounded;
-use super::events::AgentEvent;
 use super::spec::{How, RunSpec};
 
 /// Longest log, in bytes.
@@ -30,6 +30,14 @@ struct EventLine<'a> {
     t: f64,
     #[serde(flatten)]
     event: &'a AgentEvent,
+}
+
+#[derive(Serialize)]
+struct EndingLine<'a> {
+    t: f64,
+    ev: &'static str,
+    #[serde(flatten)]
+    ending: &'a Ending,
 }
 
 impl RunLog {
@@ -72,7 +80,7 @@ impl RunLog {
     }
 
     /// Says what is missing and how the run ended.
-    pub(super) fn end(&mut self, t: f64, how: How, process: Option<ProcessEnd>) {
+    pub(super) fn end(&mut self, t: f64, how: How, process: Option<ProcessEnd>, ending: Option<&Ending>) {
         let missing = self.missing;
         if self.ndjson {
             if missing > 0 {
@@ -83,6 +91,9 @@ impl RunLog {
                 Some(ProcessEnd::Signalled(signal)) => (None, Some(signal)),
                 Some(ProcessEnd::Lost) | None => (None, None),
             };
+            if let Some(ending) = ending {
+                self.line(&EndingLine { t, ev: "ending", ending }, END_ROOM / 2);
+            }
             self.line(&json!({ "t": t, "ev": "end", "how": how, "exit": exit, "signal": signal }), 0);
         } else if missing > 0 {
             self.file.append(format!("\n[storkit: {missing} bytes of output are not kept]\n").as_bytes(), 0);

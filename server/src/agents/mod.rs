@@ -5,8 +5,8 @@
 mod bounded;
 mod cast;
 pub mod env;
-pub mod events;
 pub mod exec;
+mod lines;
 mod log;
 mod pty;
 mod redact;

@@ -15,19 +15,17 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use storkit_core::facts::{ProcessEnd, RunFacts};
+use storkit_core::runtime::{AgentEvent, PROMPT_ARG_LEN_MAX, PROMPT_PLACE, Told};
 use storkit_core::time::words;
 
-use super::events::{AgentEvent, Told};
-use super::spec::{Container, Ended, How, Identity, Message, REPO_VARIABLE, RUN_VARIABLE, RunSpec, ShimSpec};
+use super::spec::{
+    Container, Ended, How, Identity, Message, PROMPT_VARIABLE, REPO_VARIABLE, RUN_VARIABLE, RunSpec, ShimSpec,
+};
 use super::sweep::{Marked, sweep};
 use crate::sys::cancel::{Cancel, How as CancelHow};
 use crate::sys::failpoint::reach;
 use crate::sys::process::command;
 
-/// What is replaced by the prompt in an agent's arguments.
-const PROMPT_PLACE: &str = "{{prompt}}";
-/// Longest prompt that an argument takes, in bytes; the kernel's limit is 128 KiB.
-const PROMPT_ARG_LEN_MAX: usize = 120 << 10;
 /// Longest message of a supervisor, in bytes.
 const MESSAGE_LEN_MAX: usize = 16 << 20;
 /// How often it is looked whether the supervisor is overdue.
@@ -162,7 +160,7 @@ impl Supervisor {
         make_folders(&spec).map_err(|error| failed("make the run's folder", &error))?;
         if let Some(prompt) = spec.prompt.take() {
             let path = write_prompt(&spec, &prompt).map_err(|error| failed("write the prompt", &error))?;
-            spec.env.insert("STORKIT_PROMPT".to_owned(), path.to_string_lossy().into_owned());
+            spec.env.insert(PROMPT_VARIABLE.to_owned(), path.to_string_lossy().into_owned());
         }
         spec.env.insert(RUN_VARIABLE.to_owned(), spec.run.to_string());
         spec.env.insert(REPO_VARIABLE.to_owned(), spec.repo.clone());
@@ -220,7 +218,7 @@ impl Supervisor {
             sweep(Marked::Run(spec.run));
             let mut facts = RunFacts { process: Some(ProcessEnd::Lost), ..RunFacts::default() };
             facts.cancelled = cancel.raised().is_some();
-            told.fill(&mut facts);
+            told.fill(&mut facts, None);
             facts
         };
         reach("run.ended");
@@ -231,7 +229,7 @@ impl Supervisor {
 
 fn facts_of(spec: &RunSpec, ended: Ended) -> RunFacts {
     let mut facts = RunFacts { process: ended.process, tail: ended.tail, ..RunFacts::default() };
-    ended.told.fill(&mut facts);
+    ended.told.fill(&mut facts, ended.ending);
     match ended.how {
         How::Exited => {}
         How::Stopped => facts.cancelled = true,

@@ -7,16 +7,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use storkit_core::config::Runtime;
 use storkit_core::facts::ProcessEnd;
 use storkit_core::ids::{RunId, StoryId};
+use storkit_core::runtime::{AgentEvent, Ending, PromptBy, Resume, Told};
 use storkit_core::stage::Stage;
-
-use super::events::{AgentEvent, Told};
 
 /// The file in the run's folder that says what could not be started.
 pub(super) const EXEC_ERROR_FILE: &str = "exec-error";
 /// The file in the run's folder that says how the program ended, where a container's first process saw it.
 pub(super) const EXIT_FILE: &str = "exit";
+/// The variable that names the prompt's file.
+pub(super) const PROMPT_VARIABLE: &str = "STORKIT_PROMPT";
 /// The variable that marks a run's processes.
 pub const RUN_VARIABLE: &str = "STORKIT_RUN";
 /// The variable that marks the processes of a repository's runs.
@@ -39,12 +41,18 @@ pub struct RunSpec {
     pub run_dir: PathBuf,
     /// Where the output goes.
     pub log: LogSpec,
+    /// What its output is read as, where it is an agent's.
+    pub runtime: Runtime,
+    /// The session that it goes on with, where it is not a new one.
+    pub resume: Option<Resume>,
     /// The program: a path, absolute or relative to the worktree, or a name to be found on `PATH`.
     pub command: String,
     /// Its arguments; `{{prompt}}` in them is replaced.
     pub args: Vec<String>,
     /// The prompt; written to `prompt.md` in the run's folder, which `STORKIT_PROMPT` names.
     pub prompt: Option<String>,
+    /// How the program gets it besides.
+    pub prompt_by: PromptBy,
     /// Its whole environment; the marks and `STORKIT_PROMPT` are added.
     pub env: BTreeMap<String, String>,
     /// Values that are masked in everything that is kept.
@@ -162,6 +170,7 @@ pub(super) struct Ended {
     pub(super) process: Option<ProcessEnd>,
     pub(super) not_startable: Option<String>,
     pub(super) told: Told,
+    pub(super) ending: Option<Ending>,
     pub(super) tail: String,
 }
 

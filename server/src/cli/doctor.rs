@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use storkit_core::config::{Agent, Config, Gate, Runtime, SandboxMode};
+use storkit_core::config::{Agent, Config, Gate, SandboxMode};
+use storkit_core::runtime;
 use storkit_core::stage::Stage;
 
 use super::exit::{Exit, Outcome};
@@ -182,17 +183,11 @@ fn programs(root: &Path, config: &Config, checks: &mut Vec<Check>) {
 }
 
 fn agent_check(root: &Path, agent: &Agent) -> Check {
-    let usual = match agent.runtime {
-        Runtime::ClaudeCode => "claude",
-        Runtime::Codex => "codex",
-        Runtime::Gemini => "gemini",
-        // These are storkit itself.
-        Runtime::OpenAi | Runtime::GeminiApi => {
-            return good("agents", format!("{}: {}", agent.name, agent.runtime.name()));
-        }
-        Runtime::Acp | Runtime::Command => "",
+    let Some(adapter) = runtime::adapter(agent.runtime) else {
+        let why = format!("{}: the runtime {} has no adapter yet", agent.name, agent.runtime.name());
+        return bad("agents", why, "use another runtime".to_owned());
     };
-    let command = if agent.command.is_empty() { usual } else { &agent.command };
+    let command = if agent.command.is_empty() { adapter.command } else { &agent.command };
     if command.is_empty() {
         let fix = format!("write a command for {} into .storkit/project.toml", agent.name);
         return bad("agents", format!("{}: it has no command, and is drained", agent.name), fix);

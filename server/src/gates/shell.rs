@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use storkit_core::config::Runtime;
 use storkit_core::facts::RunFacts;
 use storkit_core::ids::{RunId, StoryId};
+use storkit_core::runtime::PromptBy;
 
 use super::end_in_words;
 use crate::agents::env::Env;
@@ -115,9 +117,12 @@ pub(super) fn supervise(order: &ShellOrder<'_>, context: &ShellContext<'_>) -> R
             head: None,
             disk_reserve_bytes: context.disk_reserve_bytes,
         },
+        runtime: Runtime::Command,
+        resume: None,
         command: "sh".to_owned(),
         args: vec!["-c".to_owned(), order.command.to_owned()],
         prompt: None,
+        prompt_by: PromptBy::default(),
         env: context.env.vars.clone(),
         secrets: context.env.secrets.clone(),
         timeout_ms: order.timeout_ms,

@@ -108,7 +108,7 @@ fn usage(cost_usd: Option<f64>, at: Timestamp) -> Entry {
         story: story(),
         agent: agent(),
         at,
-        usage: Usage { input_tokens: 1, output_tokens: 2, cost_usd, model: None },
+        usage: Usage { input_tokens: 1, output_tokens: 2, cost_usd, ..Usage::default() },
     })
 }
 

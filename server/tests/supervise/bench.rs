@@ -12,8 +12,10 @@ use storkit::agents::{
 };
 use storkit::sys::cancel::Cancel;
 use storkit::sys::proc_tree::{self, Proc};
+use storkit_core::config::Runtime;
 use storkit_core::facts::RunFacts;
 use storkit_core::ids::{RunId, StoryId};
+use storkit_core::runtime::PromptBy;
 use storkit_core::stage::Stage;
 use tempfile::TempDir;
 
@@ -147,9 +149,12 @@ fn spec_in(dir: &Path, script: &str) -> RunSpec {
             }),
             disk_reserve_bytes: 0,
         },
+        runtime: Runtime::Command,
+        resume: None,
         command: "sh".to_owned(),
         args: vec!["-c".to_owned(), script.to_owned()],
         prompt: Some("Do it.".to_owned()),
+        prompt_by: PromptBy::default(),
         env: vars,
         secrets: vec![],
         timeout_ms: 0,

@@ -217,7 +217,8 @@ impl Role {
 }
 
 /// The program that an agent is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Runtime {
     /// Claude Code.
     #[default]
@@ -229,6 +230,7 @@ pub enum Runtime {
     /// Any agent that speaks the Agent Client Protocol.
     Acp,
     /// A model behind an OpenAI-compatible API.
+    #[serde(rename = "openai")]
     OpenAi,
     /// A model behind the Gemini API.
     GeminiApi,

@@ -23,6 +23,11 @@ const LATER_MS: (u64, u64) = (30_000, 600_000);
 const LATER_MAX_MS: u64 = 8 * 24 * 3_600_000;
 /// "Try again later", or a worktree lost, so often in a row blocks.
 const TRANSIENTS_MAX: u32 = 10;
+/// Starts without a session so often in a row block.
+const COLD_STARTS_MAX: u32 = 5;
+/// The wait at a limit that does not say when it is over: of requests, of an allowance, in milliseconds.
+const LIMIT_MS: u64 = 60_000;
+const QUOTA_MS: u64 = 5 * 3_600_000;
 /// Runs of the mergemaster for one landing.
 pub(super) const MENDS_MAX: u32 = 3;
 
@@ -169,31 +174,50 @@ impl Pipeline {
         if facts.branch.tip.is_some() {
             track.change().protected.clone_from(&facts.branch.protected);
         }
-        if !matches!(end, RunEnd::Cancelled | RunEnd::TryLater(_) | RunEnd::WorktreeLost) {
-            track.change().transients = 0;
+        if !end.is_passing() {
+            let memory = track.change();
+            memory.transients = 0;
+            memory.cold_starts = 0;
         }
-        if role == Role::Mergemaster
-            && matches!(end, RunEnd::Done | RunEnd::Failed(_) | RunEnd::MergeFailed(_))
-        {
+        if role == Role::Mergemaster && (end == RunEnd::Done || end.failure().is_some()) {
             track.change().mends += 1;
         }
         self.judge(id, role, end, facts);
     }
 
     fn judge(&mut self, id: &StoryId, role: Role, end: RunEnd, facts: RunFacts) {
+        if let Some(why) = end.failure() {
+            return if role == Role::Mergemaster {
+                self.mend_failed(id, why, facts.tail);
+            } else {
+                self.failed(id, why, facts.tail, self.backoff(id));
+            };
+        }
+        let wall = self.now.wall;
         match end {
-            RunEnd::Cancelled => {}
             RunEnd::WorktreeLost => self.worktree_lost(id),
-            RunEnd::Failed(why) if role == Role::Mergemaster => self.mend_failed(id, &why, facts.tail),
-            RunEnd::MergeFailed(why) => self.mend_failed(id, &why, facts.tail),
-            RunEnd::Failed(why) => {
-                self.failed(id, &why, facts.tail, self.backoff(id));
-            }
             RunEnd::Question(text) => self.ask_person(id, text),
             RunEnd::Rejected(text) => self.rejected_by_agent(id, text),
             RunEnd::TryLater(after_ms) => self.try_later(id, after_ms),
-            RunEnd::NotStartable(why) => self.drain(id, why),
+            RunEnd::Transient(_) => self.try_later(id, None),
+            RunEnd::RateLimited(reset, _) => {
+                self.try_later(id, Some(reset.wait_ms(wall).unwrap_or(LIMIT_MS)));
+            }
+            RunEnd::Quota(reset, _) => self.try_later(id, Some(reset.wait_ms(wall).unwrap_or(QUOTA_MS))),
+            RunEnd::CrashedEarly(why) => self.start_cold(id, &why),
+            RunEnd::SessionUnknown => self.start_cold(id, "its session is gone"),
+            RunEnd::NotStartable(why) | RunEnd::Authentication(why) | RunEnd::Configuration(why) => {
+                self.drain(id, why);
+            }
             RunEnd::Done => self.work_done(id, role),
+            RunEnd::Cancelled
+            | RunEnd::Failed(_)
+            | RunEnd::MergeFailed(_)
+            | RunEnd::PermissionWanted(_)
+            | RunEnd::Refused(_)
+            | RunEnd::OutOfTurns(_)
+            | RunEnd::OutOfBudget(_)
+            | RunEnd::ContextTooLong(_) => {}
         }
     }
 
@@ -243,6 +267,23 @@ impl Pipeline {
         track.not_before_ms = Some(now.saturating_add(wait_ms));
         if lost >= TRANSIENTS_MAX {
             self.block(id, format!("its worktree was lost or replaced {lost} times in a row"));
+        }
+    }
+
+    /// Forgets the session, and starts again without one; it costs no attempt, and yet must come to an end.
+    fn start_cold(&mut self, id: &StoryId, why: &str) {
+        let now = self.now.mono_ms;
+        let track = self.track_mut(id);
+        let memory = track.change();
+        memory.session = None;
+        memory.cold_starts += 1;
+        let times = memory.cold_starts;
+        let at = usize::try_from(times - 1).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
+        track.not_before_ms = Some(now.saturating_add(BACKOFF_MS[at]));
+        if times >= COLD_STARTS_MAX {
+            self.block(id, format!("the agent ended before it began, {times} times in a row: {why}"));
+        } else {
+            self.tell(Topic::Waiting, Some(id), format!("started again without its session: {why}"));
         }
     }
 

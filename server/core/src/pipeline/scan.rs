@@ -124,6 +124,7 @@ impl Pipeline {
         memory.step = crate::memory::Step::Begin;
         memory.failures = 0;
         memory.transients = 0;
+        memory.cold_starts = 0;
         memory.landings_failed = 0;
         memory.mends = 0;
         memory.declined = declined;

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use storkit_core::facts::ProcessEnd;
+use storkit_core::runtime::AgentEvent;
 
 use super::exec::{REST_GRACE, new_pid_namespace};
 use super::pty::{Console, Got};
@@ -71,7 +72,7 @@ fn supervise(spec_path: &Path) -> io::Result<()> {
         Err(how) => {
             let (how, text) = how;
             let tail = sink.close(how, None);
-            Ended { how, process: None, not_startable: text, told: sink.told.clone(), tail }
+            Ended { how, process: None, not_startable: text, told: sink.told.clone(), ending: None, tail }
         }
     };
     let _ = std::fs::remove_file(spec_path);
@@ -223,7 +224,7 @@ impl<'a> Shim<'a> {
         got
     }
 
-    fn tell(&mut self, events: Vec<super::events::AgentEvent>) {
+    fn tell(&mut self, events: Vec<AgentEvent>) {
         for event in events {
             self.sink.keep(&event);
             self.link.send(&Message::Event { event });
@@ -285,8 +286,10 @@ impl<'a> Shim<'a> {
             not_startable = (!error.worktree_lost).then_some(error.text);
             self.end = None;
         }
+        let (ending, events) = self.sink.judge(self.end);
+        self.tell(events);
         let tail = self.sink.close(self.how, self.end);
-        Ended { how: self.how, process: self.end, not_startable, told: self.sink.told.clone(), tail }
+        Ended { how: self.how, process: self.end, not_startable, told: self.sink.told.clone(), ending, tail }
     }
 }
 

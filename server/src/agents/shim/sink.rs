@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use storkit_core::facts::ProcessEnd;
+use storkit_core::runtime::{AgentEvent, Ending, Reader, Told};
 
 use super::super::cast::Cast;
-use super::super::events::{AgentEvent, EventLines, Told};
+use super::super::lines::LineCutter;
 use super::super::log::RunLog;
 use super::super::redact::Redactor;
 use super::super::spec::{How, RunSpec};
@@ -18,14 +19,16 @@ pub(super) struct Sink {
     redactor: Redactor,
     decoder: Decoder,
     plain: Plain,
-    lines: EventLines,
+    lines: LineCutter,
     tail: Tail,
     log: RunLog,
     cast: Cast,
     /// What the events come to.
     pub(super) told: Told,
-    /// Whether lines may be events: an agent's may, a gate's not.
-    listens: bool,
+    /// What reads an agent's lines; a gate's are only output.
+    reader: Option<Reader>,
+    /// How the agent's run ended, once that is judged.
+    ending: Option<Ending>,
 }
 
 impl Sink {
@@ -36,12 +39,13 @@ impl Sink {
             redactor: Redactor::new(&spec.secrets),
             decoder: Decoder::default(),
             plain: Plain::default(),
-            lines: EventLines::default(),
+            lines: LineCutter::default(),
             tail: Tail::default(),
             log: RunLog::create(spec),
             cast: Cast::create(spec),
             told: Told::default(),
-            listens: spec.log.head.is_some(),
+            reader: spec.log.head.as_ref().map(|_| Reader::new(spec.runtime, spec.resume.as_ref())),
+            ending: None,
         }
     }
 
@@ -62,10 +66,19 @@ impl Sink {
         self.decoder.feed(&masked, &mut text);
         self.decoder.finish(&mut text);
         let mut events = self.take(&masked, &text);
-        if self.listens {
-            self.lines.finish(&mut |event| events.push(event));
+        if let Some(reader) = &mut self.reader {
+            self.lines.finish(&mut |line| reader.line(line, &mut events));
         }
         events
+    }
+
+    /// The process has ended, after the output: how the agent's run did, and what it said last.
+    pub(super) fn judge(&mut self, process: Option<ProcessEnd>) -> (Option<Ending>, Vec<AgentEvent>) {
+        let mut events = Vec::new();
+        if let Some(reader) = &mut self.reader {
+            self.ending = reader.end(process, self.tail.text(), &mut events);
+        }
+        (self.ending.clone(), events)
     }
 
     /// Keeps an event in the log and in the sum.
@@ -81,7 +94,7 @@ impl Sink {
 
     /// Writes the log's last lines; the end of the output as text.
     pub(super) fn close(&mut self, how: How, process: Option<ProcessEnd>) -> String {
-        self.log.end(self.seconds(), how, process);
+        self.log.end(self.seconds(), how, process, self.ending.as_ref());
         self.tail.text().to_owned()
     }
 
@@ -95,8 +108,8 @@ impl Sink {
         let mut plain = String::with_capacity(text.len());
         self.plain.feed(text, &mut plain);
         self.tail.feed(&plain);
-        if self.listens {
-            self.lines.feed(&plain, &mut |event| events.push(event));
+        if let Some(reader) = &mut self.reader {
+            self.lines.feed(&plain, &mut |line| reader.line(line, &mut events));
         }
         events
     }

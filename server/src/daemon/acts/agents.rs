@@ -1,14 +1,17 @@
 //! Effects around an agent's run: its worktree before, the run itself, what it left, and the end of it all.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use storkit_core::config::{Config, Role};
+use storkit_core::config::{Agent, Config, Role};
 use storkit_core::effect::{InspectOrder, PrepareOrder, RunOrder};
 use storkit_core::event::{Event, Outcome};
 use storkit_core::facts::{BranchFacts, CloseEnd, PrepareEnd, ProcessEnd, RunFacts};
 use storkit_core::ids::{OpId, RunId, StoryId};
+use storkit_core::runtime::{self, Ending, Launch, LaunchOrder};
 
 use super::hooks::Hooks;
 use crate::agents::env::{self, EnvOrder};
@@ -138,6 +141,7 @@ fn settle(world: &World, order: &RunOrder, facts: &RunFacts) -> Result<BranchFac
 /// What is to become of what a run left uncommitted.
 fn mode(role: Role, facts: &RunFacts) -> Mode {
     let finished = facts.process == Some(ProcessEnd::Exited(0))
+        && facts.ending.as_ref().is_none_or(Ending::is_finished)
         && !facts.cancelled
         && facts.time_limit.is_none()
         && facts.question.is_none()
@@ -151,20 +155,33 @@ fn mode(role: Role, facts: &RunFacts) -> Mode {
 
 fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, NoPrompt> {
     let agent = &order.agent;
-    if agent.command.is_empty() {
-        return Err(NoPrompt::NoCommand(no_command(order)));
-    }
+    let adapter = runtime::adapter(agent.runtime).ok_or_else(|| NoPrompt::NoCommand(no_adapter(agent)))?;
     let logs = world.layout.logs_of(&order.story);
     let text = prompt::text(world, order)?;
+    let run_dir = world.layout.run_of(order.run);
+    let tmp = make_tmp(&run_dir);
+    let launch = (adapter.launch)(&LaunchOrder {
+        agent,
+        run: order.run,
+        resume: None,
+        prompt: &text,
+        mcp_url: None,
+        is_root: rustix::process::geteuid().is_root(),
+        tmp: tmp.as_deref(),
+    });
+    if launch.command.is_empty() {
+        let why = format!("agent {} has no `command` in .storkit/project.toml", agent.name);
+        return Err(NoPrompt::NoCommand(why));
+    }
     prompt::keep(world, &logs.join(format!("{}.prompt.md", order.run)), &text);
-    let env = env::build(&world.env, &env_order(world, order));
+    let env = env::build(&world.env, &env_order(world, order, &launch));
     Ok(RunSpec {
         run: order.run,
         story: order.story.clone(),
         repo: agents::repo_marker(&world.layout.run()),
         worktree: order.worktree.clone().into(),
         needs_git: true,
-        run_dir: world.layout.run_of(order.run),
+        run_dir,
         log: LogSpec {
             path: logs.join(format!("{}.ndjson", order.run)),
             head: Some(LogHead {
@@ -176,9 +193,12 @@ fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, NoPrompt> {
             }),
             disk_reserve_bytes: order.config.limits.disk_reserve_bytes,
         },
-        command: agent.command.clone(),
-        args: agent.args.clone(),
+        runtime: agent.runtime,
+        resume: None,
+        command: launch.command,
+        args: launch.args,
         prompt: Some(text),
+        prompt_by: launch.prompt,
         env: env.vars,
         secrets: env.secrets,
         timeout_ms: agent.timeout_ms,
@@ -187,23 +207,28 @@ fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, NoPrompt> {
     })
 }
 
-fn no_command(order: &RunOrder) -> String {
-    let agent = &order.agent;
-    if agent.runtime == storkit_core::config::Runtime::Command {
-        return format!("agent {} has no `command` in .storkit/project.toml", agent.name);
-    }
-    let runtime = agent.runtime.name();
-    format!(
-        "the runtime {runtime} has no adapter yet: set `command` and `args`, or use runtime = \"command\""
-    )
+fn no_adapter(agent: &Agent) -> String {
+    let name = agent.runtime.name();
+    format!("the runtime {name} has no adapter yet: use another one, or runtime = \"command\"")
+}
+
+/// The run's own folder for temporary files. Without one, the agent uses the machine's.
+fn make_tmp(run_dir: &Path) -> Option<String> {
+    let tmp = run_dir.join("tmp");
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&tmp);
+    made.ok()?;
+    tmp.to_str().map(str::to_owned)
 }
 
 /// The variables of interface.md 4 for an agent.
-fn env_order(world: &World, order: &RunOrder) -> EnvOrder {
+fn env_order(world: &World, order: &RunOrder, launch: &Launch) -> EnvOrder {
     let story_file = world.layout.story(order.stage, &order.story);
+    let mut set: BTreeMap<String, String> =
+        launch.env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    set.extend(order.agent.env.clone());
     EnvOrder {
         pass: order.agent.env_pass.clone(),
-        set: order.agent.env.clone(),
+        set,
         own: vec![
             ("STORKIT_STORY", order.story.to_string()),
             ("STORKIT_STORY_FILE", story_file.display().to_string()),
