@@ -97,24 +97,29 @@ impl Play {
         self.logs().iter().map(|lines| lines[0]["attempt"].as_u64().expect("an attempt")).collect()
     }
 
-    /// What storkit noted as used is what the model has charged, token for token.
+    /// What `storkit usage` tells, and what the logs note, is what the model has charged, token for token.
     #[track_caller]
     pub(crate) fn assert_charged(&self) {
-        let logs = self.logs();
-        let noted = |name: &str| -> u64 {
-            let usages = logs.iter().flatten().filter(|line| line["ev"] == "usage");
-            usages.filter_map(|line| line[name].as_u64()).sum()
-        };
-        let charged = self.model.served_for(WORD);
-        let sum = |tokens: fn(&Served) -> u64| charged.values().map(tokens).sum::<u64>();
-        let noted = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"].map(noted);
+        const NAMES: [&str; 4] = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"];
+        let served = self.model.served_for(WORD);
+        let sum = |tokens: fn(&Served) -> u64| served.values().map(tokens).sum::<u64>();
         let charged = [
             sum(|one| one.input),
             sum(|one| one.output),
             sum(|one| one.cache_read),
             sum(|one| one.cache_write),
         ];
-        assert_eq!(noted, charged, "input, output, cache read, cache write: noted and charged");
+
+        let logs = self.logs();
+        let usages = || logs.iter().flatten().filter(|line| line["ev"] == "usage");
+        let noted = NAMES.map(|name| usages().filter_map(|line| line[name].as_u64()).sum::<u64>());
+        assert_eq!(noted, charged, "{NAMES:?}: noted in the logs, and charged");
+
+        let text = self.project.storkit(&["usage", "--json"]).ok();
+        let report: Value = serde_json::from_str(&text).expect("JSON");
+        let told = NAMES.map(|name| report["total"][name].as_u64().expect("a number"));
+        assert_eq!(told, charged, "{NAMES:?}: told by storkit usage, and charged\n{text}");
+        assert_eq!(report["groups"][0]["key"], STORY);
     }
 
     /// Waits until the story is done. Looks at files: asking storkit again and again takes the processor from agents.
