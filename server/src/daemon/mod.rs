@@ -13,6 +13,7 @@ mod service;
 mod settings;
 mod signals;
 mod start;
+mod warmer;
 mod world;
 
 use std::collections::BTreeSet;

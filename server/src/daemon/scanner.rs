@@ -156,7 +156,11 @@ impl Work {
 
     fn look(&mut self, wanted: Wanted) {
         if wanted.config {
-            self.world.send(settings::again(&self.world.layout, &self.world.base_branch));
+            let event = settings::again(&self.world.layout, &self.world.base_branch);
+            if let Event::Configured(config, _) = &event {
+                self.world.keep_warm(config);
+            }
+            self.world.send(event);
         }
         let begin = self.world.begin();
         let scan = if wanted.all {

@@ -21,6 +21,7 @@ use super::acts::records::PAUSED;
 use super::dispatcher::Dispatcher;
 use super::scanner::{Look, Scanner};
 use super::signals::Signals;
+use super::warmer::{Warm, Warmer};
 use super::world::{Shared, World};
 use super::{Options, SANDBOX, UpError, base_branch, branches, project_name, service, settings};
 use crate::agents;
@@ -66,12 +67,15 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     let config = Arc::new(settings::with_base((*settings.config).clone(), &base));
     let (inbox, messages) = mpsc::unbounded_channel();
     let (looks, scans) = std::sync::mpsc::channel();
+    let (warm, warmings) = std::sync::mpsc::channel();
     let _runtime = runtime.enter();
-    let world = Arc::new(world(options, &repo, base, (inbox, looks))?);
+    let world = Arc::new(world(options, &repo, base, (inbox, looks, warm))?);
     reach("start.world_open");
     find_container(&world);
     let recovery = recover(&world, &config)?;
     let scanner = Scanner::start(&world, scans)?;
+    let warmer = Warmer::start(&world, warmings)?;
+    world.keep_warm(&config);
     let mut dispatcher = Dispatcher::new(Arc::clone(&world), Pipeline::new(seed(), config), messages);
     dispatcher.once = options.once;
     dispatcher.around = surroundings(&world, recovery.problems);
@@ -82,6 +86,7 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     let outcome = runtime.block_on(serve(&world, dispatcher, options, serving));
     let _ = world.scanner.send(Look::Stop);
     scanner.join();
+    warmer.stop();
     end(&world);
     drop(lock);
     outcome
@@ -108,7 +113,11 @@ async fn serve(
     Ok(())
 }
 
-type Channels = (mpsc::UnboundedSender<super::dispatcher::Message>, std::sync::mpsc::Sender<Look>);
+type Channels = (
+    mpsc::UnboundedSender<super::dispatcher::Message>,
+    std::sync::mpsc::Sender<Look>,
+    std::sync::mpsc::Sender<Warm>,
+);
 
 fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels) -> Result<World, UpError> {
     let layout = Layout::new(&options.root);
@@ -134,6 +143,7 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
         terminals: Mutex::default(),
         inbox: channels.0,
         scanner: channels.1,
+        warm: channels.2,
         seq: AtomicU64::new(0),
         runtime: tokio::runtime::Handle::current(),
         ended: tokio::sync::watch::Sender::new(false),

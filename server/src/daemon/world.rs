@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) inbox: mpsc::UnboundedSender<Message>,
     /// Where orders to look at the board go.
     pub(super) scanner: std::sync::mpsc::Sender<super::scanner::Look>,
+    /// Where orders to make worktrees in advance go.
+    pub(super) warm: std::sync::mpsc::Sender<super::warmer::Warm>,
     /// The number of the last event handled.
     pub(super) seq: AtomicU64,
     /// The runtime of the API.
@@ -72,6 +74,12 @@ impl World {
     /// Hands an event to the pipeline. A daemon that has ended hears nothing more.
     pub(super) fn send(&self, event: Event) {
         let _ = self.inbox.send(Message::Event(event));
+    }
+
+    /// Has worktrees made in advance, when nothing else starts.
+    pub(super) fn keep_warm(&self, config: &Arc<Config>) {
+        // Without its thread, which ends with the daemon, worktrees are made when they are needed.
+        let _ = self.warm.send(super::warmer::Warm::Fill(Arc::clone(config)));
     }
 
     /// The number that a scan which begins now carries.

@@ -35,7 +35,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 const SHOWN_MAX: usize = 300;
 
 /// Configuration that no repository may change for storkit's own commands.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 13] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.quotePath=false",
@@ -49,7 +49,6 @@ const SETTINGS: [&str; 14] = [
     "advice.detachedHead=false",
     "worktree.useRelativePaths=false",
     "core.editor=true",
-    "checkout.workers=2",
 ];
 
 /// The variables that git is given: where the user's configuration is, and nothing else.

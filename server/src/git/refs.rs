@@ -11,8 +11,11 @@
 //!
 //! A branch `feature/story-<id>` is storkit's own when a pin `old/<id>/…` or `landed/<id>` exists; pins are written before the branch is made.
 
+use std::io::Write as _;
+
 use storkit_core::ids::{Oid, StoryId};
 
+use super::command::Pinned;
 use super::error::GitError;
 use super::repo::Repo;
 
@@ -175,6 +178,25 @@ pub fn landed_tip(repo: &Repo, story: &StoryId, base: &Oid) -> Result<Option<Oid
         return Ok(None);
     };
     Ok(objects.is_ancestor(&commit, base)?.then_some(tip))
+}
+
+/// Makes HEAD of a worktree name a branch (a full ref name): under HEAD's own lock, as git does it, and by git itself where refs
+/// are not files.
+pub fn point_head(repo: &Repo, pins: &Pinned, branch: &str) -> Result<(), GitError> {
+    let head = pins.git_dir.join("HEAD");
+    let text = std::fs::read_to_string(&head).map_err(GitError::io("read", &head))?;
+    if text.trim_end() == "ref: refs/heads/.invalid" {
+        return repo.git_in(pins).args(["symbolic-ref", "HEAD", branch]).run().map(drop);
+    }
+    let lock = pins.git_dir.join("HEAD.lock");
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&lock);
+    let mut file = file.map_err(GitError::io("make", &lock))?;
+    let written = writeln!(file, "ref: {branch}").and_then(|()| std::fs::rename(&lock, &head));
+    written.map_err(|error| {
+        // It is ours.
+        let _ = std::fs::remove_file(&lock);
+        GitError::io("write", &head)(error)
+    })
 }
 
 /// The refs `<prefix><n>`, by number.

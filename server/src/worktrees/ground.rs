@@ -146,7 +146,7 @@ impl Ground {
 }
 
 /// A small regular file's text; none where it is a link, too big, or not there.
-fn read_pointer(path: &Path) -> Option<String> {
+pub(super) fn read_pointer(path: &Path) -> Option<String> {
     let found = std::fs::symlink_metadata(path).ok()?;
     if !found.is_file() || found.len() > POINTER_MAX {
         return None;

@@ -82,7 +82,7 @@ fn ready(
     git().args(["clean", "--quiet", "-d", "--force", "--force"]).run()?;
     let needs = Needs::new(&order.worktrees, &order.components);
     copy_files(repo.root(), &pins.work_tree, &needs.copy)?;
-    let wanted = fingerprint(repo, order, &needs)?;
+    let wanted = fingerprint(repo, &order.commit, &order.worktrees, &needs)?;
     let done = pins.git_dir.join(SET_UP);
     if std::fs::read_to_string(&done).ok().as_ref() != Some(&wanted) {
         if let Err(CommandFailed(tail)) = run_all(&pins.work_tree, &needs.setup, setup) {
@@ -117,10 +117,15 @@ fn place(ground: &Ground, commit: &Oid) -> Result<Result<Pinned, NoPlace>, GitEr
 }
 
 /// For what a setup is good: its commands, and the blobs of the files that it depends on.
-fn fingerprint(repo: &Repo, order: &MergeTreeOrder, needs: &Needs) -> Result<String, GitError> {
+pub(super) fn fingerprint(
+    repo: &Repo,
+    commit: &Oid,
+    worktrees: &Worktrees,
+    needs: &Needs,
+) -> Result<String, GitError> {
     let mut text = format!("{:?}\n", needs.setup);
-    for path in &order.worktrees.setup_when {
-        let blob = repo.objects().entry(&order.commit, path)?;
+    for path in &worktrees.setup_when {
+        let blob = repo.objects().entry(commit, path)?;
         let _ = writeln!(text, "{path:?} {}", blob.as_ref().map_or("absent", Oid::as_str));
     }
     Ok(text)

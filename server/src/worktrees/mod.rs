@@ -19,6 +19,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod trash;
+mod warm;
 
 pub use close::{CloseOrder, close};
 pub use diff::diff;
@@ -32,3 +33,4 @@ pub use running::mark_running;
 pub use settle::{Mode, SettleOrder, settle};
 pub use setup::{CommandFailed, RunCommand};
 pub use trash::empty_trash;
+pub use warm::{WarmOrder, keep_warm};

@@ -12,7 +12,7 @@ use super::facts::ahead;
 use super::ground::{Found, Ground};
 use super::setup::{CommandFailed, Needs, RunCommand, copy_files, run_all};
 use super::snapshot::{content, keep, survey};
-use super::{running, trash};
+use super::{running, trash, warm};
 use crate::git::command::{CHECKOUT_TIMEOUT, Pinned};
 use crate::git::refs::{self, Transaction};
 use crate::git::repo::busy;
@@ -21,7 +21,7 @@ use crate::sys::cancel::Cancel;
 use crate::sys::failpoint::reach;
 
 /// The file in git's record of a worktree that says that its setup has finished.
-const SET_UP: &str = "storkit-set-up";
+pub(super) const SET_UP: &str = "storkit-set-up";
 
 /// The worktree that is wanted.
 #[derive(Debug, Clone)]
@@ -144,6 +144,12 @@ impl Work<'_> {
             return blocked(format!("{branch} is checked out in {}", checkout.pins.work_tree.display()));
         }
         self.branch(tip.as_ref(), base)?;
+        let tip = self.repo.branch_tip(&branch)?;
+        if let Some(tip) = tip.filter(|_| self.order.worktrees.warm > 0)
+            && let Some(pins) = warm::take(self.ground, story, &tip, self.order, self.cancel)?
+        {
+            return Ok(Placed::Tree(pins));
+        }
         let path = self.ground.path(story.as_str());
         let git = self.repo.git().args(["worktree", "add", "--quiet", "--no-checkout", "--"]);
         git.arg(&path).arg(&branch).timeout(CHECKOUT_TIMEOUT).run()?;
@@ -191,8 +197,9 @@ impl Work<'_> {
             let survey = survey(self.repo, pins, None)?;
             keep(self.repo, pins, &survey, self.order.story.as_str())?;
         }
-        let git = self.repo.git_in(pins).args(["reset", "--quiet", "--hard", "--no-recurse-submodules"]);
-        git.timeout(CHECKOUT_TIMEOUT).cancel(self.cancel).run().map(drop)
+        let workers = if has_idle_core() { "checkout.workers=2" } else { "checkout.workers=1" };
+        let git = self.repo.git_in(pins).args(["-c", workers, "reset", "--quiet", "--hard"]);
+        git.arg("--no-recurse-submodules").timeout(CHECKOUT_TIMEOUT).cancel(self.cancel).run().map(drop)
     }
 }
 
@@ -280,6 +287,16 @@ fn keep_strange(
     let commit = repo.commit_tree(&content.tree, &parents, "storkit: files of a lost worktree")?;
     refs::append(repo, &refs::snap_prefix(name), &commit)?;
     Ok(content.missed)
+}
+
+/// Whether a second worker of a checkout would find a core that is idle: it takes half as much CPU time again, and where all
+/// cores are busy it only delays. Where the system does not tell, it would not.
+fn has_idle_core() -> bool {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let running = text.split(' ').nth(3).and_then(|part| part.split('/').next()?.parse::<usize>().ok());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // This thread is one of those that run.
+    running.is_some_and(|running| running < cores)
 }
 
 fn is_empty_but_git(folder: &Path) -> Result<bool, GitError> {

@@ -134,7 +134,7 @@ impl Tree<'_> {
         };
         transaction.commit(self.repo, "storkit: the branch is where HEAD is")?;
         if !is_on {
-            self.point_head(&branch)?;
+            refs::point_head(self.repo, self.pins, &branch)?;
         }
         Ok(None)
     }
@@ -160,10 +160,6 @@ impl Tree<'_> {
             self.repo.git_in(self.pins).args(detach).run()?;
         }
         Ok(())
-    }
-
-    fn point_head(&self, branch: &str) -> Result<(), GitError> {
-        self.repo.git_in(self.pins).args(["symbolic-ref", "HEAD", branch]).run().map(drop)
     }
 
     /// The last commit that HEAD was at, by its log, or by the newest pin.
@@ -204,7 +200,7 @@ impl Tree<'_> {
         }
         let branch = refs::head(&self.story.branch());
         if self.repo.objects().reference(&branch)?.is_some() {
-            self.point_head(&branch)?;
+            refs::point_head(self.repo, self.pins, &branch)?;
         }
         self.repo.git_in(self.pins).args(["reset", "--quiet", "--hard"]).timeout(CHECKOUT_TIMEOUT).run()?;
         for path in &survey.untracked {

@@ -58,7 +58,8 @@ pub fn empty_trash(ground: &Ground, cancel: &Cancel) -> Result<(), GitError> {
     }
 }
 
-fn rename_to_new(from: &Path, to: &Path) -> rustix::io::Result<()> {
+/// Renames, and replaces nothing.
+pub(super) fn rename_to_new(from: &Path, to: &Path) -> rustix::io::Result<()> {
     let here = rustix::fs::CWD;
     match rustix::fs::renameat_with(here, from, here, to, RenameFlags::NOREPLACE) {
         // Not every file system has it; a plain rename never replaces a folder that holds something.

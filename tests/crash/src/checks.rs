@@ -102,8 +102,8 @@ fn tidy(project: &TestProject) -> Vec<Violation> {
     }
     let git_dir = project.root().join(".git");
     for path in files(&git_dir).into_iter().filter(|path| path.strip_suffix(".lock").is_some()) {
-        // storkit's own locks are the kernel's, on files that stay.
-        if !path.starts_with("storkit") {
+        // storkit's own locks are the kernel's, on files that stay. A warm worktree with a lock is thrown away.
+        if !path.starts_with("storkit") && !is_of_slot(&git_dir, &path) {
             left(format!(".git/{path}"));
         }
     }
@@ -112,7 +112,7 @@ fn tidy(project: &TestProject) -> Vec<Violation> {
     }
     let worktrees = project.git().lines(&["worktree", "list", "--porcelain"]);
     for line in worktrees.iter().filter(|line| line.starts_with("worktree ")) {
-        if line.contains("/.storkit/worktrees/") && !line.ends_with("/.merge") {
+        if line.contains("/.storkit/worktrees/") && !line.ends_with("/.merge") && !line.contains("/.slot-") {
             left(line.clone());
         }
     }
@@ -124,6 +124,14 @@ fn tidy(project: &TestProject) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// Whether a file of the git directory belongs to the record of a warm worktree.
+fn is_of_slot(git_dir: &std::path::Path, path: &str) -> bool {
+    let record = path.strip_prefix("worktrees/").and_then(|rest| rest.split('/').next());
+    let place =
+        record.map(|name| std::fs::read_to_string(git_dir.join("worktrees").join(name).join("gitdir")));
+    matches!(place, Some(Ok(place)) if place.contains("/.slot-"))
 }
 
 /// Everything that a start of the daemon could change: refs, the board, worktrees.
@@ -139,6 +147,8 @@ pub fn state(project: &TestProject) -> BTreeMap<String, String> {
     for entry in trees.into_iter().flatten().flatten() {
         state.insert(format!("worktree {}", entry.file_name().to_string_lossy()), String::new());
     }
+    // Worktrees are made in advance when nothing else is to be done.
+    state.retain(|name, _| !name.starts_with("worktree .slot-"));
     state
 }
 

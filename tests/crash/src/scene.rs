@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use storkit_core::stage::Stage;
 use storkit_testkit::check::{Bodies, bodies};
 use storkit_testkit::checkout::Checkout;
-use storkit_testkit::{AgentSpec, TestProject};
+use storkit_testkit::{AgentSpec, CEILING, TestProject, wait_for};
 
 /// The story that a person must approve.
 const HUMAN: &str = "5_story_human";
@@ -61,6 +61,8 @@ pub enum Base {
     CheckedOut,
     /// Checked out nowhere: its ref moves.
     Bare,
+    /// As the first, and worktrees are kept ready.
+    Warm,
 }
 
 /// A project that can be crashed.
@@ -90,11 +92,18 @@ impl Scene {
             .agent(&AgentSpec::fake("coder", CODER).with("instances", 3))
             .agent(&AgentSpec::fake("qa", JUDGE));
         for (id, front) in STORIES {
-            builder = builder.story(Stage::Current, id, format!("---\n{front}---\nThe work of {id}.\n"));
+            let stage = if base == Base::Warm { Stage::Backlog } else { Stage::Current };
+            builder = builder.story(stage, id, format!("---\n{front}---\nThe work of {id}.\n"));
+        }
+        if base == Base::Warm {
+            builder = builder.table("[worktrees]\nwarm = 2");
         }
         let project = builder.build();
         for folder in ["locks", "beats"] {
             std::fs::create_dir_all(project.surroundings().home.join(folder)).expect("a folder");
+        }
+        if base == Base::Warm {
+            warm_up(&project);
         }
         let git = project.git();
         if base == Base::Bare {
@@ -135,5 +144,19 @@ impl Scene {
     /// Whether all stories are done.
     pub fn all_done(&self) -> bool {
         STORIES.iter().all(|(id, _)| self.project.stages_of(id) == [Stage::Done])
+    }
+}
+
+/// Has worktrees made ready, and only then moves the stories on.
+fn warm_up(project: &TestProject) {
+    let daemon = project.up();
+    wait_for(CEILING, "warm worktrees", || {
+        let records = std::fs::read_dir(project.root().join(".git/worktrees")).ok()?;
+        let ready = records.flatten().filter(|record| record.path().join("storkit-warm").exists());
+        (ready.count() == 2).then_some(())
+    });
+    daemon.stop();
+    for (id, _) in STORIES {
+        project.mv(id, Stage::Backlog, Stage::Current);
     }
 }

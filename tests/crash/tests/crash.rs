@@ -58,6 +58,8 @@ fn points(beginnings: &[&str]) -> Vec<&'static str> {
 
 /// A lock of git's is held for a few milliseconds, which may pass unseen.
 const RARE: &[&str] = &["advance.git_locked"];
+/// Whether base moves on between the making and the taking of a warm worktree is a matter of luck.
+const LUCKY: &str = "warm.brought_up";
 
 #[test]
 fn a_kill_at_any_point_of_a_start_and_of_the_board_loses_nothing() {
@@ -70,6 +72,13 @@ fn a_kill_at_any_point_of_a_start_and_of_the_board_loses_nothing() {
 fn a_kill_at_any_point_of_a_run_loses_nothing() {
     let points = points(&["prepare.", "run.", "settle.", "keep.", "gate.", "merge_tree."]);
     kill_at_each(Base::CheckedOut, &points);
+}
+
+#[test]
+fn a_kill_at_any_point_of_a_warm_worktree_loses_nothing() {
+    let mut points = points(&["warm."]);
+    points.retain(|point| *point != LUCKY);
+    kill_at_each(Base::Warm, &points);
 }
 
 #[test]
@@ -147,7 +156,8 @@ fn kills_at_random_moments_lose_nothing() {
     let (wanted, first) = (number("STORKIT_CRASH_KILLS", 40), number("STORKIT_CRASH_SEED", 1));
     let mut kills = 0;
     for seed in first.. {
-        let base = if seed % 4 == 0 { Base::Bare } else { Base::CheckedOut };
+        let base = [Base::Bare, Base::CheckedOut, Base::Warm, Base::CheckedOut]
+            [usize::try_from(seed % 4).expect("small")];
         kills += u64::try_from(kill_at_random(base, seed)).expect("small");
         eprintln!("{kills} kills so far");
         if kills >= wanted {

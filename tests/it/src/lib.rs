@@ -24,4 +24,5 @@ mod review;
 mod settings;
 mod terminal;
 mod together;
+mod warm;
 mod why;

@@ -41,6 +41,7 @@ pub(in crate::daemon) fn prepare(world: &World, order: &PrepareOrder, cancel: &C
         &mut |folder, command| hooks.run("setup", folder, command),
         cancel,
     );
+    world.keep_warm(&order.config);
     Outcome::Prepare(end)
 }
 
@@ -62,7 +63,12 @@ pub(in crate::daemon) fn inspect(world: &World, story: &StoryId, order: &Inspect
 }
 
 /// Removes a closed story's worktree and branch, where nothing is lost by it.
-pub(in crate::daemon) fn close(world: &World, story: &StoryId, config: &Config, cancel: &Cancel) -> Outcome {
+pub(in crate::daemon) fn close(
+    world: &World,
+    story: &StoryId,
+    config: &Arc<Config>,
+    cancel: &Cancel,
+) -> Outcome {
     let ground = match world.ground(config) {
         Ok(ground) => ground,
         Err(error) => return Outcome::Close(CloseEnd::Kept(error.to_string())),
@@ -77,6 +83,8 @@ pub(in crate::daemon) fn close(world: &World, story: &StoryId, config: &Config, 
     let end =
         worktrees::close(&ground, &order, &mut |folder, command| hooks.run("teardown", folder, command));
     empty_trash(&ground, cancel);
+    // Base has moved on.
+    world.keep_warm(config);
     Outcome::Close(end)
 }
 

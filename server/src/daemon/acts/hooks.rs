@@ -16,17 +16,22 @@ use crate::worktrees::CommandFailed;
 const HOOK_TIMEOUT_MS: u64 = 30 * 60 * 1000;
 
 /// For whom commands are run.
-pub(super) struct Hooks<'a> {
-    pub(super) world: &'a World,
-    pub(super) story: &'a StoryId,
-    pub(super) run: RunId,
-    pub(super) config: &'a Config,
-    pub(super) cancel: &'a Cancel,
+pub(in crate::daemon) struct Hooks<'a> {
+    pub(in crate::daemon) world: &'a World,
+    pub(in crate::daemon) story: &'a StoryId,
+    pub(in crate::daemon) run: RunId,
+    pub(in crate::daemon) config: &'a Config,
+    pub(in crate::daemon) cancel: &'a Cancel,
 }
 
 impl Hooks<'_> {
     /// Runs one command in a folder; its output goes to `<run>.<what>.log`.
-    pub(super) fn run(&self, what: &str, folder: &Path, command: &str) -> Result<(), CommandFailed> {
+    pub(in crate::daemon) fn run(
+        &self,
+        what: &str,
+        folder: &Path,
+        command: &str,
+    ) -> Result<(), CommandFailed> {
         let log = self.world.layout.logs_of(self.story).join(format!("{}.{what}.log", self.run));
         let order =
             ShellOrder { command, folder, is_worktree: false, log: &log, timeout_ms: HOOK_TIMEOUT_MS };

@@ -3,6 +3,6 @@
 pub(super) mod agents;
 pub(super) mod board;
 pub(super) mod gates;
-mod hooks;
+pub(super) mod hooks;
 pub(super) mod landing;
 pub(super) mod records;

@@ -4,3 +4,4 @@ mod ending;
 mod hostile;
 mod preparing;
 mod removing;
+mod warm;
