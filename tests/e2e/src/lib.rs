@@ -5,4 +5,6 @@
 #![cfg(test)]
 
 mod acp;
+mod play;
 mod raw;
+mod stories;

@@ -64,6 +64,13 @@ git commit --quiet --message "Work on $STORKIT_STORY""#;
         self
     }
 
+    /// The same agent without a variable that it had.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.env.remove(name);
+        self
+    }
+
     /// The table as text.
     pub fn to_toml(&self) -> String {
         let mut table = self.table.clone();

@@ -1,0 +1,180 @@
+//! Stories that storkit builds with each real agent: from a file to a merged commit, and what may come between.
+
+use std::time::{Duration, SystemTime};
+
+use storkit_core::snapshot::State;
+use storkit_testkit::model::{DUMMY_KEY, Hang, Repeat, Turn, Usage};
+use storkit_testkit::{AgentSpec, ProjectBuilder, RealAgent};
+
+use crate::play::{Play, STORY, WORD, commit, endless};
+
+/// Each test for each agent that is a command line of its own.
+macro_rules! for_each_agent {
+    ($($scenario:ident: $claude197:ident $claude329:ident $codex:ident $gemini:ident;)*) => {
+        $(
+            #[test]
+            fn $claude197() { $scenario(RealAgent::Claude197); }
+            #[test]
+            fn $claude329() { $scenario(RealAgent::Claude329); }
+            #[test]
+            fn $codex() { $scenario(RealAgent::Codex); }
+            #[test]
+            fn $gemini() { $scenario(RealAgent::Gemini); }
+        )*
+    };
+}
+
+for_each_agent! {
+    a_story_is_merged: a_story_is_merged_claude197 a_story_is_merged_claude329 a_story_is_merged_codex
+        a_story_is_merged_gemini;
+    a_red_gate: a_red_gate_claude197
+        a_red_gate_claude329 a_red_gate_codex
+        a_red_gate_gemini;
+    a_crash_of_the_daemon: a_crash_of_the_daemon_claude197 a_crash_of_the_daemon_claude329
+        a_crash_of_the_daemon_codex a_crash_of_the_daemon_gemini;
+    a_stop: a_stop_claude197 a_stop_claude329 a_stop_codex a_stop_gemini;
+    a_refused_tool: a_refused_tool_claude197 a_refused_tool_claude329 a_refused_tool_codex
+        a_refused_tool_gemini;
+    a_time_limit: a_time_limit_claude197 a_time_limit_claude329 a_time_limit_codex a_time_limit_gemini;
+}
+
+fn a_story_is_merged(agent: RealAgent) {
+    let summary = "Said it.\n{\"storkit\":\"summary\",\"text\":\"It says hello now.\"}";
+    let cached = Usage { input: 300, output: 40, cache_read: 700, cache_write: 0 };
+    let looks = Turn::shell("git log --oneline").costs(cached);
+    let turns = vec![commit("hello.txt", "hello"), looks, Turn::says(summary).costs(Usage::of(123, 45))];
+    let play = Play::with(agent, turns, |builder| builder.gate("grep -q hello hello.txt"), |spec| spec);
+    let daemon = play.project.up();
+    play.wait_done(&daemon);
+    assert_eq!((play.attempts(), play.model.turns_of(WORD).len()), (vec![1], 3));
+    daemon.stop();
+    play.assert_landed("hello.txt", "hello\n");
+    play.assert_charged();
+    let body = play.project.git().run(&["log", "-1", "--format=%b", "main"]);
+    assert!(body.starts_with("It says hello now."), "{body}");
+}
+
+fn a_red_gate(agent: RealAgent) {
+    let turns = vec![
+        commit("hello.txt", "howdy"),
+        Turn::says("The first try is done."),
+        commit("hello.txt", "hello"),
+        Turn::says("The second try is done."),
+    ];
+    let gate = "grep hello hello.txt || { echo NO-$((40 + 2))-GREETING; exit 1; }";
+    let play = Play::with(agent, turns, |builder| builder.gate(gate), |spec| spec);
+    let daemon = play.project.up();
+    play.wait_done(&daemon);
+    assert_eq!(play.attempts(), [1, 2]);
+    daemon.stop();
+    play.assert_landed("hello.txt", "hello\n");
+    let turns = play.model.turns_of(WORD);
+    assert!(!turns[1].says("NO-42-GREETING"));
+    for turn in &turns[2..] {
+        assert!(turn.says("NO-42-GREETING"), "the gate's output is told");
+    }
+}
+
+fn a_crash_of_the_daemon(agent: RealAgent) {
+    let turns = vec![endless(), commit("hello.txt", "hello"), Turn::says("All done.")];
+    let play = Play::new(agent, turns);
+    let daemon = play.project.up();
+    play.wait_file("started");
+    play.model.hold();
+    daemon.kill9();
+    play.assert_quiet();
+    play.model.unhold();
+    let daemon = play.project.up();
+    play.wait_done(&daemon);
+    assert_eq!(play.attempts(), [1, 1], "a crash costs nothing");
+    daemon.stop();
+    play.assert_landed("hello.txt", "hello\n");
+}
+
+fn a_stop(agent: RealAgent) {
+    let turns = vec![endless(), commit("hello.txt", "hello"), Turn::says("All done.")];
+    let play = Play::new(agent, turns);
+    let daemon = play.project.up();
+    play.wait_file("started");
+    play.model.hold();
+    play.project.storkit(&["stop", "1"]).ok();
+    daemon.wait_state(STORY, State::Held);
+    play.assert_no_run();
+    play.model.unhold();
+    play.project.storkit(&["start", "1"]).ok();
+    play.wait_done(&daemon);
+    assert_eq!(play.attempts(), [1, 1], "a stop costs nothing");
+    daemon.stop();
+    play.assert_landed("hello.txt", "hello\n");
+}
+
+fn a_time_limit(agent: RealAgent) {
+    let hanging = Turn::says("Hm.").hang(Hang::UntilReleased);
+    let turns = vec![hanging, commit("hello.txt", "hello"), Turn::says("All done.")];
+    let limited = |spec: AgentSpec| spec.with("timeout", "10s");
+    let play = Play::with(agent, turns, |builder| builder.setting("max_retries = 9"), limited);
+    let daemon = play.project.up();
+    play.wait_requests(1);
+    play.project.configure(|text| text.replace("\"10s\"", "\"1h\""));
+    play.wait_done(&daemon);
+    // On a busy machine a first run may end before it has asked the model anything.
+    let attempts = play.attempts();
+    assert!(attempts.len() >= 2 && attempts.iter().copied().eq(1..=attempts.len() as u64), "{attempts:?}");
+    daemon.stop();
+    play.assert_landed("hello.txt", "hello\n");
+}
+
+/// It may not run commands, and nobody is there to ask: nothing lands, and the story says why it stands.
+fn a_refused_tool(agent: RealAgent) {
+    let (args, word): (&[&str], &str) = match agent {
+        RealAgent::Codex => (&["--sandbox", "read-only"], "nothing was done"),
+        // What needs leave is not even offered.
+        RealAgent::Gemini => (&["--approval-mode", "default"], "nothing was done"),
+        _ => (&["--permission-mode", "default"], "Bash"),
+    };
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let turns = vec![commit("hello.txt", "hello"), Turn::says("I could not.")];
+    let once = |builder: ProjectBuilder| builder.setting("max_retries = 1");
+    let play = Play::with(agent, turns, once, |spec| spec.with("args", args));
+    let daemon = play.project.up();
+    let story =
+        daemon.wait_story(STORY, "stands", |story| matches!(story.state, State::Blocked | State::Question));
+    assert!(story.reason.as_ref().is_some_and(|why| why.contains(word)), "{story:?}");
+    daemon.stop();
+    play.assert_quiet();
+    assert_eq!(play.on_base("hello.txt"), None);
+}
+
+/// A subscriber's limit is used up, and it is said until when: the story waits so long and goes on by itself.
+fn a_limit_with_a_reset(agent: RealAgent) {
+    const WAIT: Duration = Duration::from_secs(12);
+    /// A reset is told in whole seconds.
+    const SECOND: Duration = Duration::from_secs(1);
+    let reset = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock") + WAIT;
+    // Over before the reset, whenever the first request comes: who waits until the reset is let in.
+    let limited = Turn::limit_used_up("five_hour", reset.as_secs()).repeat(Repeat::ForMs(1_000));
+    let turns = vec![limited, commit("hello.txt", "hello"), Turn::says("All done.")];
+    let subscriber =
+        |spec: AgentSpec| spec.without_env("ANTHROPIC_API_KEY").env("CLAUDE_CODE_OAUTH_TOKEN", DUMMY_KEY);
+    let play = Play::with(agent, turns, |builder| builder, subscriber);
+    let daemon = play.project.up();
+    daemon.wait_story(STORY, "waits for the reset", |story| {
+        story.state == State::Waiting && story.reason.is_some() && play.attempts().len() == 1
+    });
+    play.wait_done(&daemon);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock");
+    assert!(now + SECOND >= reset, "it was tried again before the reset");
+    assert_eq!(play.attempts(), [1, 1], "a limit is no failure");
+    daemon.stop();
+    play.assert_landed("hello.txt", "hello\n");
+}
+
+#[test]
+fn a_limit_with_a_reset_claude197() {
+    a_limit_with_a_reset(RealAgent::Claude197);
+}
+
+#[test]
+fn a_limit_with_a_reset_claude329() {
+    a_limit_with_a_reset(RealAgent::Claude329);
+}
