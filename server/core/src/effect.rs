@@ -8,7 +8,7 @@ use crate::config::{Agent, Config, Gate, Strategy};
 use crate::event::AskId;
 use crate::facts::{Edit, GateResult, Usage};
 use crate::ids::{AgentName, Oid, OpId, RunId, StoryId};
-use crate::memory::{Memory, Note};
+use crate::memory::{LimitMemo, Memory, Note, Warm};
 use crate::request::{Refusal, Reply};
 use crate::sighting::FileKey;
 use crate::stage::Stage;
@@ -50,6 +50,8 @@ pub enum Effect {
     Remember(StoryId, Option<Box<Memory>>),
     /// Keeps in the ledger why nothing starts.
     RememberPause(Option<String>),
+    /// Keeps in the ledger which runtimes are limited.
+    RememberLimits(Vec<LimitMemo>),
     /// Writes a run's beginning into the ledger.
     RunBegan(Box<RunBegan>),
     /// Writes a run's end into the ledger.
@@ -118,6 +120,8 @@ pub struct RunOrder {
     pub worktree: String,
     /// The base commit that the branch stands on.
     pub base: Oid,
+    /// The session to go on with, and what is new to it; none is a new one.
+    pub resume: Option<Warm>,
     /// Earlier failures.
     pub notes: Vec<Note>,
     /// Whether the last question's answer is to be in the prompt: its number.

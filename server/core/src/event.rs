@@ -8,7 +8,7 @@ use crate::facts::{
     AdvanceEnd, BranchFacts, CloseEnd, EditEnd, GatesEnd, Intent, MoveEnd, PrepareEnd, RunFacts, SquashEnd,
 };
 use crate::ids::{OpId, StoryId};
-use crate::memory::Memory;
+use crate::memory::{LimitMemo, Memory};
 use crate::request::Request;
 use crate::sighting::Scan;
 use crate::story::Problem;
@@ -58,6 +58,8 @@ pub struct Start {
     pub spent_today_usd: f64,
     /// Why nothing was to start when the last daemon ended.
     pub paused: Option<String>,
+    /// Limits of runtimes' accounts, as they were written down.
+    pub limits: Vec<LimitMemo>,
 }
 
 /// How an effect ended.

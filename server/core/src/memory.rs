@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Edit;
+use crate::config::{Agent, Role, Runtime};
+use crate::facts::{Edit, Usage};
 use crate::ids::{AgentName, Oid, RunId};
+use crate::runtime::Resume;
 use crate::stage::Stage;
 use crate::time::Wall;
 
@@ -11,6 +13,9 @@ use crate::time::Wall;
 pub const NOTES_MAX: usize = 5;
 /// Most bytes of output kept with a failure.
 pub const NOTE_TAIL_MAX: usize = 3000;
+
+/// Most sessions kept of a story.
+const SESSIONS_MAX: usize = 8;
 
 /// What a story's stage needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,6 +44,49 @@ pub struct Note {
     /// Of a landing that failed: the files that do not go together with base.
     #[serde(default)]
     pub landing: Option<Vec<String>>,
+}
+
+/// A session of an agent on the story.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// The agent.
+    pub agent: AgentName,
+    /// The model that it was started with.
+    pub model: String,
+    /// The session's id, as the runtime names it.
+    pub id: String,
+    /// The session's own counter, where the runtime has one.
+    #[serde(default)]
+    pub total: Option<Usage>,
+    /// When its last run ended: what came after it is new to it.
+    pub at: Wall,
+    /// Rejections that it knows of.
+    #[serde(default)]
+    pub rejections: u32,
+}
+
+/// A session to go on with, and what is new to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Warm {
+    /// The session.
+    pub resume: Resume,
+    /// It knows what came before this.
+    pub since: Wall,
+    /// The review notes are new to it.
+    pub notes_are_new: bool,
+}
+
+/// A limit of a runtime's account, as it is kept over a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitMemo {
+    /// The runtime.
+    pub runtime: Runtime,
+    /// When it is over.
+    pub until: Wall,
+    /// How long it was when it was set, in milliseconds; it ends when either is over.
+    pub span_ms: u64,
+    /// Why, in a sentence.
+    pub why: String,
 }
 
 /// What storkit remembers of one story.
@@ -95,8 +143,8 @@ pub struct Memory {
     pub agent: Option<AgentName>,
     /// The `summary` of the last run that gave one.
     pub summary: Option<String>,
-    /// The last session's id.
-    pub session: Option<String>,
+    /// Sessions that can be gone on with, the newest last.
+    pub sessions: Vec<Session>,
     /// Money spent, in US dollars; none when nobody reported any.
     pub cost_usd: Option<f64>,
     /// Failures for the next prompt, the oldest first.
@@ -112,6 +160,33 @@ impl Memory {
         self.notes.push(note);
         let surplus = self.notes.len().saturating_sub(NOTES_MAX);
         self.notes.drain(..surplus);
+    }
+
+    /// The session that an agent can go on with; a reviewer looks with fresh eyes.
+    pub fn warm(&self, agent: &Agent, role: Role) -> Option<Warm> {
+        if !agent.runtime.resumes() || !matches!(role, Role::Coder | Role::Mergemaster) {
+            return None;
+        }
+        let is_its = |session: &&Session| session.agent == agent.name && session.model == agent.model;
+        let session = self.sessions.iter().rev().find(is_its)?;
+        Some(Warm {
+            resume: Resume { session: session.id.clone(), total: session.total.clone() },
+            since: session.at,
+            notes_are_new: self.rejections > session.rejections,
+        })
+    }
+
+    /// Keeps a session in place of an earlier one of the same agent and model, dropping the oldest beyond `SESSIONS_MAX`.
+    pub fn keep_session(&mut self, session: Session) {
+        self.sessions.retain(|other| (&other.agent, &other.model) != (&session.agent, &session.model));
+        self.sessions.push(Session { rejections: self.rejections, ..session });
+        let surplus = self.sessions.len().saturating_sub(SESSIONS_MAX);
+        self.sessions.drain(..surplus);
+    }
+
+    /// Forgets an agent's sessions: its next run begins anew.
+    pub fn forget_sessions(&mut self, agent: &AgentName) {
+        self.sessions.retain(|session| session.agent != *agent);
     }
 
     /// Forgets what belongs to a stay in a stage.

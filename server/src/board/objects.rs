@@ -3,7 +3,10 @@
 //!
 //! It touches the object database and refs below `refs/storkit/`; no working tree, no index, no branch.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use git2::{ErrorCode, ObjectType, Repository};
 use storkit_core::ids::Oid;
@@ -60,6 +63,12 @@ pub(super) enum Objects {
     /// By the command.
     Command(RunGit),
 }
+
+/// The file, in git's common folder, by which one storkit at a time moves the board's ref.
+const LOCK_NAME: &str = "storkit-board.lock";
+/// A lock of git's that stands still for so long is left over from a process that was killed.
+const LEFT_OVER_AFTER: Duration = Duration::from_secs(1);
+const LEFT_OVER_LOOK: Duration = Duration::from_millis(20);
 
 /// Who commits the board's history.
 const WHO: &str = "storkit";
@@ -271,11 +280,17 @@ impl Objects {
     pub(super) fn advance(&self, name: &str, new: &Oid, old: Option<&Oid>) -> Result<bool, GitError> {
         match self {
             Self::Library(repository) => {
+                let held = Held::take(repository.commondir())?;
+                let (new, old) = (library(new)?, old.map(library).transpose()?);
                 let log = "storkit: the board";
-                let end = match old {
-                    Some(old) => repository.reference_matching(name, library(new)?, true, library(old)?, log),
-                    None => repository.reference(name, library(new)?, false, log),
+                let go = || match old {
+                    Some(old) => repository.reference_matching(name, new, true, old, log),
+                    None => repository.reference(name, new, false, log),
                 };
+                let mut end = go();
+                if end.as_ref().is_err_and(|error| error.code() == ErrorCode::Locked) && held.free(name) {
+                    end = go();
+                }
                 match end {
                     Ok(_) => Ok(true),
                     Err(error)
@@ -305,6 +320,43 @@ impl Objects {
                 }
             }
         }
+    }
+}
+
+/// The right to move the board's ref, which one storkit has at a time. The kernel's, so that it ends with its holder.
+struct Held {
+    common: PathBuf,
+    _file: std::fs::File,
+}
+
+impl Held {
+    fn take(common: &Path) -> Result<Self, GitError> {
+        let failed = |error: std::io::Error| GitError::Command {
+            command: "lock".to_owned(),
+            message: format!("cannot lock {LOCK_NAME}: {error}"),
+        };
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(common.join(LOCK_NAME));
+        let file = file.map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(Self { common: common.to_owned(), _file: file })
+    }
+
+    /// Removes the ref's own lock where a storkit that was killed has left it: no other storkit is at it, and git
+    /// holds it for an instant. Whether the ref is free now.
+    fn free(&self, name: &str) -> bool {
+        let path = self.common.join(format!("{name}.lock"));
+        let look = || {
+            std::fs::symlink_metadata(&path).ok().map(|meta| (meta.ino(), meta.mtime(), meta.mtime_nsec()))
+        };
+        let first = look();
+        let begun = Instant::now();
+        while begun.elapsed() < LEFT_OVER_AFTER {
+            if look() != first || first.is_none() {
+                return true;
+            }
+            std::thread::sleep(LEFT_OVER_LOOK);
+        }
+        std::fs::remove_file(&path).is_ok()
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn carry_out(world: &Shared, effect: Effect) {
         }
         Effect::Remember(..)
         | Effect::RememberPause(_)
+        | Effect::RememberLimits(_)
         | Effect::RunBegan(_)
         | Effect::RunOver(_)
         | Effect::Tell(_) => records::record(world, effect),

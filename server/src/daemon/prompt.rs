@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use storkit_core::config::{Agent, GateStage};
 use storkit_core::effect::RunOrder;
 use storkit_core::hints;
-use storkit_core::memory::Note;
+use storkit_core::memory::{Note, Warm};
 use storkit_core::prompt::{self, Answer, Epic, Failure, LandingFailure, PromptParts, StoryPart};
 use storkit_core::sighting::FileKey;
 use storkit_core::stage::Stage;
@@ -42,14 +42,31 @@ pub(super) enum NoPrompt {
     Template(String),
 }
 
-/// The text that an agent gets.
-pub(super) fn text(world: &World, order: &RunOrder) -> Result<String, NoPrompt> {
+/// The text that an agent gets: all of it, or in a session that goes on what is new to it.
+pub(super) fn text(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Result<String, NoPrompt> {
+    if let Some(warm) = warm {
+        return Ok(prompt::resume(&news(parts(world, order)?, order, warm)));
+    }
     let (path, template) = template(world, &order.agent)?;
     let parts = parts(world, order)?;
     prompt::render(&template, &parts).map_err(|error| {
         let problem = error.problem(&path.display().to_string());
         NoPrompt::Template(hints::render(&problem, &template))
     })
+}
+
+/// Of all that a prompt may say, what the session does not know yet.
+fn news(all: PromptParts, order: &RunOrder, warm: &Warm) -> PromptParts {
+    let new = |note: &&Note| note.at >= warm.since;
+    PromptParts {
+        epic: None,
+        context: String::new(),
+        agent_md: String::new(),
+        failures: order.notes.iter().filter(new).filter(|note| note.landing.is_none()).map(failure).collect(),
+        landing: order.notes.iter().filter(new).rev().find_map(landing),
+        review_notes: if warm.notes_are_new { all.review_notes } else { String::new() },
+        ..all
+    }
 }
 
 /// The template: the one that the agent names, which must be there; else the role's, or the built-in one.

@@ -17,7 +17,7 @@ use storkit_core::stage::Stage;
 use storkit_core::story::Problem;
 use tokio::sync::mpsc;
 
-use super::acts::records::PAUSED;
+use super::acts::records::{LIMITS, PAUSED};
 use super::dispatcher::Dispatcher;
 use super::scanner::{Look, Scanner};
 use super::signals::Signals;
@@ -206,6 +206,11 @@ fn recover(world: &World, config: &Config) -> Result<Recovery, UpError> {
         branches: branches(&world.repo)?,
         spent_today_usd: world.ledger.spent_today().usd,
         paused: meta.filter(|why| !why.is_empty()),
+        limits: world
+            .ledger
+            .meta(LIMITS)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
     };
     Ok(Recovery { start, problems })
 }

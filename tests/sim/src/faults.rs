@@ -183,6 +183,7 @@ impl World {
             branches: self.git.branches.keys().cloned().collect(),
             spent_today_usd: 0.0,
             paused: self.ledger.pause.clone(),
+            limits: self.ledger.limits.clone(),
         };
         self.watch.left = self.left_behind();
         self.pipe = Some(Pipeline::new(u64::from(self.life), Arc::clone(&self.config)));

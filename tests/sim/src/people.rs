@@ -13,6 +13,9 @@ use storkit_core::story::{Hold, Kind, Qa};
 use crate::files::{File, key};
 use crate::world::{Task, World};
 
+/// A file that is gone for so long is gone, in milliseconds.
+const GONE_MS: u64 = 2_000;
+
 /// An editor with a file open: what it read, and where.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -102,10 +105,12 @@ impl World {
             }
             Deed::Quick => self.quick_edit(&here),
             Deed::RenameAway => {
-                if let Some(file) = self.files.take(&here) {
+                if let Some(mut file) = self.files.take(&here) {
                     self.files.away.insert(file.fid);
                     let most = self.rng.pick(&[20, 500, 4_000]);
                     let after = self.rng.between(1, most);
+                    // Away for so long it counts as deleted, and comes back as another.
+                    file.stay += u32::from(after >= GONE_MS);
                     self.later_for_all(after, Task::PutBack(Box::new(Draft { key: here, file })));
                 }
             }

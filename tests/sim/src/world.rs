@@ -8,7 +8,7 @@ use storkit_core::effect::Effect;
 use storkit_core::event::{AskId, Event, Outcome};
 use storkit_core::ids::{OpId, StoryId};
 use storkit_core::invariants::{self, Checked, Violation};
-use storkit_core::memory::Memory;
+use storkit_core::memory::{LimitMemo, Memory};
 use storkit_core::pipeline::Pipeline;
 use storkit_core::stage::Stage;
 use storkit_core::time::{Now, Wall};
@@ -58,6 +58,7 @@ pub(crate) enum Task {
 pub(crate) struct Ledger {
     pub(crate) memory: BTreeMap<StoryId, (u64, Memory)>,
     pub(crate) pause: Option<String>,
+    pub(crate) limits: Vec<LimitMemo>,
     pub(crate) tail: VecDeque<Line>,
 }
 
@@ -66,6 +67,7 @@ pub(crate) struct Ledger {
 pub(crate) enum Line {
     Memory(StoryId, u64, Option<Box<Memory>>),
     Pause(Option<String>),
+    Limits(Vec<LimitMemo>),
 }
 
 /// A process of a run or a gate.
@@ -325,6 +327,11 @@ impl World {
                 let after = self.small();
                 self.later(after, Task::Flush);
             }
+            Effect::RememberLimits(limits) => {
+                self.ledger.tail.push_back(Line::Limits(limits));
+                let after = self.small();
+                self.later(after, Task::Flush);
+            }
             Effect::Answer(ask, _) => {
                 if !self.asks.remove(&ask) {
                     return Err(Violation::new("a request is answered once", format!("{ask:?}")));
@@ -388,6 +395,7 @@ impl Ledger {
                 self.memory.remove(&id);
             }
             Line::Pause(why) => self.pause = why,
+            Line::Limits(limits) => self.limits = limits,
         }
     }
 }

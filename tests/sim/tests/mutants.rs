@@ -3,7 +3,7 @@
 use storkit_sim::{Mutant, many};
 
 /// Schedules within which each must be found.
-const SCHEDULES: u64 = 1_000;
+const SCHEDULES: u64 = 5_000;
 
 #[test]
 fn every_broken_shell_is_found() {

@@ -239,6 +239,11 @@ pub enum Runtime {
 }
 
 impl Runtime {
+    /// Whether a session of it can be gone on with.
+    pub const fn resumes(self) -> bool {
+        !matches!(self, Self::Command)
+    }
+
     /// All runtimes and their names.
     pub const NAMES: [(Self, &'static str); 7] = [
         (Self::ClaudeCode, "claude-code"),

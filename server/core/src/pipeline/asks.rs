@@ -270,8 +270,13 @@ impl Pipeline {
                 .map_or("`storkit agents` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
             return Err(Refusal { code: 3, ..refused(format!("there is no agent `{name}`"), hint) });
         };
-        let was = self.drained.remove(&found).is_some();
-        let message = if was { format!("{name} works again") } else { format!("{name} was not drained") };
+        self.forget_strikes(&found);
+        let was = [self.drained.remove(&found).is_some(), self.unlimit(&found)].contains(&true);
+        let message = if was {
+            format!("{name} works again")
+        } else {
+            format!("{name} was neither drained nor limited")
+        };
         Ok(done(None, message))
     }
 

@@ -20,6 +20,7 @@ impl Pipeline {
         self.spent = (self.now.wall.day(), start.spent_today_usd);
         self.landing.intents = start.intents;
         self.pause = start.paused.map(|why| Pause { by_git: why == super::scan::PAUSED_BY_GIT, why });
+        self.take_limits(start.limits);
         self.started = true;
     }
 

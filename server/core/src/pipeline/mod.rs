@@ -11,6 +11,7 @@ mod edits;
 mod inside;
 mod landing;
 mod lifecycle;
+mod limits;
 mod merge;
 mod moves;
 mod offline;
@@ -102,6 +103,7 @@ pub struct Pipeline {
     offline: bool,
     pause: Option<Pause>,
     drained: BTreeMap<AgentName, Drain>,
+    limits: limits::Limits,
     landing: Landing,
     stopping: Option<u64>,
     stopped: bool,
@@ -139,6 +141,7 @@ impl Pipeline {
             offline: false,
             pause: None,
             drained: BTreeMap::new(),
+            limits: limits::Limits::default(),
             landing: Landing::default(),
             stopping: None,
             stopped: false,
@@ -154,6 +157,7 @@ impl Pipeline {
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), wall: now.wall };
         self.seq += 1;
+        self.expire_limits();
         self.take(event);
         if self.is_ready() {
             self.turn();

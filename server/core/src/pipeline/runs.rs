@@ -1,14 +1,15 @@
 //! Runs: an agent is chosen, the worktree made ready, the agent started, and its end judged.
 
+use super::Pipeline;
+use super::limits::LIMIT_MAX_MS;
 use super::track::{Run, Wait, Work};
-use super::{Drain, Pipeline};
 use crate::assign::{self, Load, NoAgent};
 use crate::board::{Named, Placement};
 use crate::config::{Agent, Role};
 use crate::effect::{Effect, PrepareOrder, RunBegan, RunOrder, RunOver, Topic};
 use crate::facts::{Edit, PrepareEnd, ProcessEnd, RunFacts};
 use crate::ids::{AgentName, Oid, StoryId};
-use crate::memory::{Note, Step};
+use crate::memory::{Note, Session, Step};
 use crate::run::{RunEnd, classify};
 use crate::sighting::FileKey;
 use crate::stage::Stage;
@@ -19,8 +20,6 @@ use crate::time::words;
 const BACKOFF_MS: [u64; 3] = [1_000, 10_000, 60_000];
 /// The first and the longest wait after "try again later" without a time, in milliseconds.
 const LATER_MS: (u64, u64) = (30_000, 600_000);
-/// The longest wait that an agent may ask for: 8 days.
-const LATER_MAX_MS: u64 = 8 * 24 * 3_600_000;
 /// "Try again later", or a worktree lost, so often in a row blocks.
 const TRANSIENTS_MAX: u32 = 10;
 /// Starts without a session so often in a row block.
@@ -40,6 +39,12 @@ impl Pipeline {
         }
         for (name, drain) in &self.drained {
             load.unavailable.insert(name.clone(), format!("agent {name} is drained: {}", drain.why));
+        }
+        for agent in &self.config.agents {
+            if let Some((why, until)) = self.limit_of(agent) {
+                let why = format!("agent {} waits until {}: {why}", agent.name, until.rfc3339());
+                load.unavailable.entry(agent.name.clone()).or_insert(why);
+            }
         }
         load
     }
@@ -68,7 +73,8 @@ impl Pipeline {
         }
         let Ok(agent) = self.agent_for(id, role) else { return };
         let agent = agent.name.clone();
-        let run = Run { id: self.new_run(), agent: agent.clone(), role, started: false };
+        let run =
+            Run { id: self.new_run(), agent: agent.clone(), model: String::new(), role, started: false };
         let config = self.config.clone();
         let order = PrepareOrder { story: id.clone(), run: run.id, config };
         let op = self.begin(id, |op| Work::Preparing(op, run));
@@ -124,6 +130,7 @@ impl Pipeline {
             epic,
             worktree,
             base,
+            resume: memory.warm(&agent, run.role),
             notes: memory.notes.clone(),
             answer: memory.answered,
             agent,
@@ -139,6 +146,7 @@ impl Pipeline {
             at: wall,
         };
         self.tell(Topic::Running, Some(id), format!("{} attempt {}", run.agent, order.attempt));
+        let run = Run { model: order.agent.model.clone(), ..run };
         let op = self.begin(id, |op| Work::Running(op, run));
         self.out.push(Effect::RunBegan(Box::new(began)));
         self.out.push(Effect::Run(op, Box::new(order)));
@@ -182,6 +190,11 @@ impl Pipeline {
         if role == Role::Mergemaster && (end == RunEnd::Done || end.failure().is_some()) {
             track.change().mends += 1;
         }
+        match end.failure() {
+            Some(why) => self.strike(id, &run.agent, why),
+            None if !end.is_passing() => self.forget_strikes(&run.agent),
+            None => {}
+        }
         self.judge(id, role, end, facts);
     }
 
@@ -200,10 +213,10 @@ impl Pipeline {
             RunEnd::Rejected(text) => self.rejected_by_agent(id, text),
             RunEnd::TryLater(after_ms) => self.try_later(id, after_ms),
             RunEnd::Transient(_) => self.try_later(id, None),
-            RunEnd::RateLimited(reset, _) => {
-                self.try_later(id, Some(reset.wait_ms(wall).unwrap_or(LIMIT_MS)));
+            RunEnd::RateLimited(reset, why) => {
+                self.limited(id, reset.wait_ms(wall).unwrap_or(LIMIT_MS), &why)
             }
-            RunEnd::Quota(reset, _) => self.try_later(id, Some(reset.wait_ms(wall).unwrap_or(QUOTA_MS))),
+            RunEnd::Quota(reset, why) => self.limited(id, reset.wait_ms(wall).unwrap_or(QUOTA_MS), &why),
             RunEnd::CrashedEarly(why) => self.start_cold(id, &why),
             RunEnd::SessionUnknown => self.start_cold(id, "its session is gone"),
             RunEnd::NotStartable(why) | RunEnd::Authentication(why) | RunEnd::Configuration(why) => {
@@ -275,7 +288,7 @@ impl Pipeline {
         let now = self.now.mono_ms;
         let track = self.track_mut(id);
         let memory = track.change();
-        memory.session = None;
+        memory.sessions.clear();
         memory.cold_starts += 1;
         let times = memory.cold_starts;
         let at = usize::try_from(times - 1).unwrap_or(usize::MAX).min(BACKOFF_MS.len() - 1);
@@ -294,7 +307,7 @@ impl Pipeline {
         memory.transients += 1;
         let transients = memory.transients;
         let doubled = LATER_MS.0.saturating_mul(1 << (transients - 1).min(16)).min(LATER_MS.1);
-        let wait_ms = after_ms.unwrap_or(doubled).min(LATER_MAX_MS);
+        let wait_ms = after_ms.unwrap_or(doubled).min(LIMIT_MAX_MS);
         track.not_before_ms = Some(now.saturating_add(wait_ms));
         if transients >= TRANSIENTS_MAX {
             self.block(id, format!("asked to be tried again later {transients} times in a row"));
@@ -303,14 +316,15 @@ impl Pipeline {
         }
     }
 
+    /// The account of the run's agent has a limit: nothing is started with it until that is over.
+    fn limited(&mut self, id: &StoryId, wait_ms: u64, why: &str) {
+        let Some(name) = self.tracks.get(id).and_then(|track| track.memory.agent.clone()) else { return };
+        self.limit(id, &name, wait_ms, why);
+    }
+
     fn drain(&mut self, id: &StoryId, why: String) {
         let Some(name) = self.tracks.get(id).and_then(|track| track.memory.agent.clone()) else { return };
-        if let Some(agent) = self.config.agent(&name).cloned() {
-            self.tell(Topic::Agent, Some(id), format!("agent {name} is drained: {why}"));
-            self.drained.insert(name, Drain { why, agent });
-            let all: Vec<_> = self.restless.iter().cloned().collect();
-            self.touched.extend(all);
-        }
+        self.drain_agent(id, name, why);
     }
 
     fn ask_person(&mut self, id: &StoryId, text: String) {
@@ -352,8 +366,12 @@ impl Pipeline {
         if let Some(cost) = cost {
             memory.cost_usd = Some(memory.cost_usd.unwrap_or_default() + cost);
         }
-        if facts.session.is_some() {
-            memory.session.clone_from(&facts.session);
+        if let Some(id) = &facts.session {
+            let (agent, model, total) = (run.agent.clone(), run.model.clone(), facts.session_total.clone());
+            memory.keep_session(Session { agent, model, id: id.clone(), total, at: wall, rejections: 0 });
+        }
+        if matches!(end, RunEnd::ContextTooLong(_) | RunEnd::Refused(_)) {
+            memory.forget_sessions(&run.agent);
         }
         if facts.summary.is_some() {
             memory.summary.clone_from(&facts.summary);

@@ -45,6 +45,8 @@ pub struct Run {
     pub id: RunId,
     /// The agent.
     pub agent: AgentName,
+    /// The model that it was started with, once it is.
+    pub model: String,
     /// Its work, also when it is no longer configured.
     pub role: Role,
     /// Whether the agent's process has started.

@@ -154,19 +154,21 @@ impl Pipeline {
             .map(|(id, _)| id.to_string())
             .collect();
         let drain = self.drained.get(&agent.name);
-        let state = match (drain, stories.is_empty()) {
-            (Some(_), _) => "drained",
-            (None, false) => "busy",
-            (None, true) => "idle",
+        let limit = self.limit_of(agent);
+        let state = match (drain, limit, stories.is_empty()) {
+            (Some(_), ..) => "drained",
+            (None, Some(_), _) => "rate_limited",
+            (None, None, false) => "busy",
+            (None, None, true) => "idle",
         };
         AgentView {
             name: agent.name.to_string(),
             stage: agent.role.name().to_owned(),
             runtime: agent.runtime.name().to_owned(),
             state: state.to_owned(),
-            reason: drain.map(|drain| drain.why.clone()),
+            reason: drain.map(|drain| drain.why.clone()).or(limit.map(|(why, _)| why.to_owned())),
             stories,
-            until: None,
+            until: limit.map(|(_, until)| until.rfc3339()).filter(|_| drain.is_none()),
         }
     }
 

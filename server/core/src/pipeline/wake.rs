@@ -20,6 +20,7 @@ impl Pipeline {
             .filter(|at| *at > self.now.mono_ms)
             .chain(self.next_sweep_ms())
             .chain(self.next_intent_ms())
+            .chain(self.next_limit_ms())
             .min()
     }
 
@@ -52,7 +53,12 @@ impl Pipeline {
                 again && matches!(wait.what, "git" | "gates" | "board" | "landing")
             });
             let answered = self.answer_due_ms(id).is_some();
-            retry || settling || soon || answered || !track.pending.is_empty() && track.unwritable.is_none()
+            retry
+                || self.waits_for_limit(id)
+                || settling
+                || soon
+                || answered
+                || !track.pending.is_empty() && track.unwritable.is_none()
         };
         self.awake
             && self.ops.is_empty()

@@ -142,6 +142,18 @@ fn log_restore_and_undo() {
 }
 
 #[test]
+fn a_lock_that_a_killed_storkit_left_does_not_end_the_history() {
+    let project = Project::with_git();
+    project.write(Stage::Backlog, "1_a.md", "text\n");
+    let mut past = Past::open(&project.layout, None).expect("opened");
+    let lock = project.layout.root().join(".git").join(format!("{BOARD_REF}.lock"));
+    std::fs::write(&lock, "").expect("a lock");
+    project.write(Stage::Backlog, "2_b.md", "text\n");
+    assert!(past.commit().expect("committed").is_some());
+    assert!(!lock.exists());
+}
+
+#[test]
 fn a_board_that_was_taken_away_comes_back_whole() {
     let project = Project::with_git();
     let board = project.quick_board();

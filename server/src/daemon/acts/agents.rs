@@ -11,6 +11,7 @@ use storkit_core::effect::{InspectOrder, PrepareOrder, RunOrder};
 use storkit_core::event::{Event, Outcome};
 use storkit_core::facts::{BranchFacts, CloseEnd, PrepareEnd, ProcessEnd, RunFacts};
 use storkit_core::ids::{OpId, RunId, StoryId};
+use storkit_core::memory::Warm;
 use storkit_core::runtime::{self, Ending, Launch, LaunchOrder};
 
 use super::hooks::Hooks;
@@ -97,7 +98,7 @@ pub(in crate::daemon) fn empty_trash(ground: &Ground, cancel: &Cancel) {
 
 /// Runs an agent, and brings its worktree and branch in order.
 pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: &Cancel) -> Outcome {
-    let spec = match spec(world, order) {
+    let mut spec = match spec(world, order, order.resume.as_ref()) {
         Ok(spec) => spec,
         Err(NoPrompt::Story(why)) => return Outcome::Crashed(why),
         // The move itself is heard of as well; the run just never was.
@@ -119,13 +120,21 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
     let live = Arc::<Live>::default();
     let cast = agents::cast_of(&spec.log.path);
     world.terminals().insert(order.run, Terminal { cast, live: Some(Arc::clone(&live)) });
-    let mut facts = agents::run(&spec, &world.exe, cancel, &mut |event| {
+    let mut on_event = |event| {
         if let RunEvent::Started { control, .. } = event {
-            // It begins once.
+            // The terminal of a second start is only watched.
             let _ = live.control.set(control);
             world.send(Event::RunStarted(op));
         }
-    });
+    };
+    let mut facts = agents::run(&spec, &world.exe, cancel, &mut on_event);
+    if facts.ending == Some(Ending::SessionUnknown) && order.resume.is_some() && !facts.cancelled {
+        // The session is gone: the same run begins anew, and is told everything.
+        if let Ok(cold) = self::spec(world, order, None) {
+            spec = cold;
+            facts = agents::run(&spec, &world.exe, cancel, &mut on_event);
+        }
+    }
     live.over.store(true, Ordering::Release);
     world.terminals().remove(&order.run);
     match settle(world, order, &facts) {
@@ -161,17 +170,17 @@ fn mode(role: Role, facts: &RunFacts) -> Mode {
     }
 }
 
-fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, NoPrompt> {
+fn spec(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Result<RunSpec, NoPrompt> {
     let agent = &order.agent;
     let adapter = runtime::adapter(agent.runtime).ok_or_else(|| NoPrompt::NoCommand(no_adapter(agent)))?;
     let logs = world.layout.logs_of(&order.story);
-    let text = prompt::text(world, order)?;
+    let text = prompt::text(world, order, warm)?;
     let run_dir = world.layout.run_of(order.run);
     let tmp = make_tmp(&run_dir);
     let launch = (adapter.launch)(&LaunchOrder {
         agent,
         run: order.run,
-        resume: None,
+        resume: warm.map(|warm| &warm.resume),
         prompt: &text,
         mcp_url: None,
         is_root: rustix::process::geteuid().is_root(),
@@ -202,7 +211,7 @@ fn spec(world: &World, order: &RunOrder) -> Result<RunSpec, NoPrompt> {
             disk_reserve_bytes: order.config.limits.disk_reserve_bytes,
         },
         runtime: agent.runtime,
-        resume: None,
+        resume: warm.map(|warm| warm.resume.clone()),
         command: launch.command,
         args: launch.args,
         prompt: Some(text),

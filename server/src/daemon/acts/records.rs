@@ -9,6 +9,9 @@ use crate::ledger::{Entry, EventEntry, RunEnd, RunStart, SessionEntry, UsageEntr
 /// The ledger's name for why nothing starts.
 pub(in crate::daemon) const PAUSED: &str = "paused";
 
+/// The ledger's name for the limits of runtimes' accounts.
+pub(in crate::daemon) const LIMITS: &str = "limits";
+
 /// Writes an effect of this kind down.
 pub(in crate::daemon) fn record(world: &World, effect: Effect) {
     match effect {
@@ -18,6 +21,10 @@ pub(in crate::daemon) fn record(world: &World, effect: Effect) {
         }
         Effect::RememberPause(why) => {
             world.ledger.record(Entry::Meta { key: PAUSED.to_owned(), value: why.unwrap_or_default() });
+        }
+        Effect::RememberLimits(limits) => {
+            let value = serde_json::to_string(&limits).unwrap_or_default();
+            world.ledger.record(Entry::Meta { key: LIMITS.to_owned(), value });
         }
         Effect::RunBegan(began) => world.ledger.record(Entry::RunStarted(started(world, &began))),
         Effect::RunOver(over) => ended(world, *over),

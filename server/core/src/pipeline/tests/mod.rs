@@ -1,6 +1,7 @@
 //! The pipeline driven by hand: a desk that holds files and moves and writes them as told, and a test that plays the
 //! agents, the gates and git.
 
+mod accounts;
 mod cells;
 mod counts;
 mod landing;
@@ -193,7 +194,11 @@ impl Desk {
                 Effect::Answer(ask, answer) => {
                     self.answers.insert(ask, *answer);
                 }
-                Effect::Tell(_) | Effect::RememberPause(_) | Effect::RunBegan(_) | Effect::RunOver(_) => {}
+                Effect::Tell(_)
+                | Effect::RememberPause(_)
+                | Effect::RememberLimits(_)
+                | Effect::RunBegan(_)
+                | Effect::RunOver(_) => {}
                 effect => self.open.push(effect),
             }
         }
