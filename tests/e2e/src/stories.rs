@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use storkit_core::snapshot::State;
+use storkit_core::stage::Stage;
 use storkit_testkit::model::{DUMMY_KEY, Hang, Repeat, Turn, Usage};
 use storkit_testkit::{AgentSpec, ProjectBuilder, RealAgent};
 
@@ -36,6 +37,8 @@ for_each_agent! {
     a_refused_tool: a_refused_tool_claude197 a_refused_tool_claude329 a_refused_tool_codex
         a_refused_tool_gemini;
     a_time_limit: a_time_limit_claude197 a_time_limit_claude329 a_time_limit_codex a_time_limit_gemini;
+    a_long_prompt: a_long_prompt_claude197 a_long_prompt_claude329 a_long_prompt_codex a_long_prompt_gemini;
+    a_refused_key: a_refused_key_claude197 a_refused_key_claude329 a_refused_key_codex a_refused_key_gemini;
 }
 
 fn a_story_is_merged(agent: RealAgent) {
@@ -143,6 +146,34 @@ fn a_refused_tool(agent: RealAgent) {
     daemon.stop();
     play.assert_quiet();
     assert_eq!(play.on_base("hello.txt"), None);
+}
+
+/// A prompt that no argument takes gets there all the same.
+fn a_long_prompt(agent: RealAgent) {
+    let turns = vec![commit("hello.txt", "hello"), Turn::says("All done.")];
+    let play = Play::with(agent, turns, |builder| builder, |spec| spec);
+    let filler = "A line that does not matter at all.\n".repeat(5_000);
+    let story = format!("{}{filler}The last word is madder-2.\n", play.project.read_story(STORY));
+    play.project.save_story(Stage::Current, STORY, story);
+    let daemon = play.project.up();
+    play.wait_done(&daemon);
+    daemon.stop();
+    assert!(play.model.turns_of(WORD).iter().all(|turn| turn.says("madder-2")));
+    assert_eq!(play.on_base("hello.txt").as_deref(), Some("hello\n"));
+}
+
+/// A key that is refused is nobody's failure: the agent is drained and says why, and the story waits.
+fn a_refused_key(agent: RealAgent) {
+    let play =
+        Play::with(agent, vec![Turn::status(401).repeat(Repeat::Forever)], |builder| builder, |spec| spec);
+    let daemon = play.project.up();
+    let drained = daemon.wait_for("the agent to be drained", |status| {
+        status.agents.iter().find(|agent| agent.state == "drained").cloned()
+    });
+    assert!(drained.reason.as_ref().is_some_and(|why| why.contains("cannot log in")), "{drained:?}");
+    assert_eq!(daemon.wait_state(STORY, State::Waiting).attempt, 1, "it is no failure");
+    daemon.stop();
+    play.assert_quiet();
 }
 
 /// A subscriber's limit is used up, and it is said until when: the story waits so long and goes on by itself.
