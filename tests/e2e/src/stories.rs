@@ -75,6 +75,7 @@ fn a_red_gate(agent: RealAgent) {
     assert!(!turns[1].says("NO-42-GREETING"));
     for turn in &turns[2..] {
         assert!(turn.says("NO-42-GREETING"), "the gate's output is told");
+        assert!(turn.says("The first try is done."), "the session goes on");
     }
 }
 
