@@ -108,7 +108,11 @@ pub const TOP: &[Key] = &[
     key("sandbox", Takes::Table(SANDBOX), "How much agents are confined."),
     key("server", Takes::Table(SERVER), "Where the daemon listens."),
     key("agent", Takes::Tables(AGENT), "A program that works on stories."),
-    later("route"),
+    key(
+        "route",
+        Takes::Tables(ROUTE),
+        "Which coder takes a story, and with which model; the first rule that fits decides.",
+    ),
     later("classifier"),
     later("recipe"),
     later("after_landing"),
@@ -118,6 +122,19 @@ pub const TOP: &[Key] = &[
     earlier("default_coder_model", "Now `model` of an agent or of `[defaults]`."),
     earlier("max_coders", "Now `agents` in `[limits]`."),
     earlier("watcher", "Now `archive_after` in `[board]`."),
+];
+
+/// The names of `[[route]]` `kind`.
+pub const KINDS: &[&str] = &["story", "bug", "spike", "refactor", "chore"];
+
+/// `[[route]]`.
+pub const ROUTE: &[Key] = &[
+    key("label", Takes::Text, "A label that the story has."),
+    key("kind", Takes::Word(KINDS), "The story's kind."),
+    key("priority", Takes::Count(1, 5), "The story's priority, or a more urgent one."),
+    key("attempt", Takes::Count(1, COUNT_MAX), "From this attempt on."),
+    key("agent", Takes::Text, "The coder that takes it."),
+    key("model", Takes::Text, "The model that it is coded with."),
 ];
 
 /// `[defaults]`.

@@ -7,6 +7,7 @@ mod legacy;
 pub mod model;
 mod parse;
 mod raw;
+mod routes;
 mod schema;
 mod show;
 

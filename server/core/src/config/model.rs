@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::AgentName;
-use crate::story::Qa;
+use crate::story::{Kind, Qa, Story};
 
 /// The whole of `project.toml`, with its defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub worktrees: Worktrees,
     /// `[[component]]`.
     pub components: Vec<Component>,
+    /// `[[route]]`, in order.
+    pub routes: Vec<Route>,
     /// `[[gate]]`, in order.
     pub gates: Vec<Gate>,
     /// `[merge]`.
@@ -213,6 +215,33 @@ impl Role {
             .into_iter()
             .find(|role| name.starts_with(role.name()))
             .unwrap_or(Self::Other)
+    }
+}
+
+/// A rule that chooses who codes a story, and with which model. What it does not name fits every story.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Route {
+    /// A label that the story has.
+    pub label: Option<String>,
+    /// The story's kind.
+    pub kind: Option<Kind>,
+    /// The story's priority, or a more urgent one.
+    pub priority: Option<u8>,
+    /// From this attempt on.
+    pub attempt: Option<u32>,
+    /// Who codes it, while that agent can be used at all.
+    pub agent: Option<AgentName>,
+    /// With which model, where the story names none.
+    pub model: Option<String>,
+}
+
+impl Route {
+    /// Whether it is for this attempt at the story.
+    pub fn fits(&self, story: &Story, attempt: u32) -> bool {
+        self.label.as_ref().is_none_or(|label| story.labels.contains(label))
+            && self.kind.is_none_or(|kind| story.kind == kind)
+            && self.priority.is_none_or(|priority| story.priority <= priority)
+            && self.attempt.is_none_or(|from| attempt >= from)
     }
 }
 

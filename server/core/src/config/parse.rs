@@ -10,7 +10,7 @@ use super::model::{
     Worktrees,
 };
 use super::raw::{Log, Section};
-use super::{FILE_BYTES_MAX, PATH, agents, legacy};
+use super::{FILE_BYTES_MAX, PATH, agents, legacy, routes};
 use crate::front_matter::lines::one_line;
 use crate::story::{Problem, Qa};
 
@@ -83,6 +83,7 @@ pub fn default_config() -> Config {
         board: BoardRules { archive_after_ms: 4 * 3_600_000, auto_promote: true, wip_current: 0, wip_qa: 0 },
         worktrees: Worktrees { dir: ".storkit/worktrees".to_owned(), ..Worktrees::default() },
         components: Vec::new(),
+        routes: Vec::new(),
         gates: Vec::new(),
         merge: Merge {
             strategy: Strategy::Squash,
@@ -139,6 +140,7 @@ fn read(log: &mut Log<'_>, top: &Section<'_>) -> Config {
         config.gates.extend(gate);
     }
     config.agents = agents::read(log, top, &old);
+    config.routes = routes::read(log, top, &config.agents);
     config
 }
 

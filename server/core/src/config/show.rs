@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use toml::Value;
 
-use super::model::{Agent, Config, Gate};
+use super::model::{Agent, Config, Gate, Route};
 use super::parse::{GATE_STAGE, MODE, NETWORK, STRATEGY};
 use crate::duration::{format_bytes, format_ms};
+use crate::ids::AgentName;
+use crate::story::Kind;
 
 /// Every key with its value, defaults too, in the order of the file that `init` writes. It reads back as it is.
 pub fn show(config: &Config) -> String {
@@ -30,7 +32,28 @@ pub fn show(config: &Config) -> String {
     }
     config.gates.iter().for_each(|each| gate(&mut out, each));
     config.agents.iter().for_each(|each| agent(&mut out, each));
+    config.routes.iter().for_each(|each| route(&mut out, each));
     out.0
+}
+
+fn route(out: &mut Lines, route: &Route) {
+    out.table("[[route]]");
+    let texts = [
+        ("label", route.label.as_deref()),
+        ("kind", route.kind.map(Kind::name)),
+        ("agent", route.agent.as_ref().map(AgentName::as_str)),
+        ("model", route.model.as_deref()),
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            out.set(name, text(value));
+        }
+    }
+    for (name, value) in [("priority", route.priority.map(u32::from)), ("attempt", route.attempt)] {
+        if let Some(value) = value {
+            out.set(name, value);
+        }
+    }
 }
 
 fn tables(out: &mut Lines, config: &Config) {

@@ -99,6 +99,7 @@ fn the_template_says_the_defaults_and_every_key() {
     assert_eq!(config.base_branch.take().as_deref(), Some("main"));
     let (gate, agent) = (config.gates.remove(0), config.agents.remove(0));
     assert_eq!(config.components.remove(0).path, "web");
+    assert_eq!(config.routes.remove(0).attempt, Some(2));
     assert_eq!(config, default_config());
     let bare = good("[[gate]]\nrun = \"script/test\"\n[[agent]]\nname = \"coder-1\"\n");
     assert_eq!(Gate { name: "script/test".to_owned(), ..gate }, bare.gates[0]);
@@ -561,11 +562,11 @@ fn syntax_errors_have_a_place() {
 #[test]
 fn keys_of_later_versions_are_accepted() {
     let (config, warnings) = warned(
-        "context = \"x\"\n[[route]]\na = 1\n[classifier]\n[[recipe]]\n[after_landing]\n[[notify]]\n[merge]\nbatch = 3\n\
+        "context = \"x\"\n[classifier]\n[[recipe]]\n[after_landing]\n[[notify]]\n[merge]\nbatch = 3\n\
          [worktrees]\npre_commit = true\n",
     );
     assert_eq!(config, default_config());
-    assert_eq!(warnings.matches("comes with a later version").count(), 8);
+    assert_eq!(warnings.matches("comes with a later version").count(), 7);
 }
 
 #[test]
@@ -771,5 +772,29 @@ proptest! {
     fn any_text_is_answered(text: String, key in "[a-z_]{1,9}", value in "[^\n]{0,20}") {
         let _ = parse(&text);
         let _ = parse(&format!("{key} = {value}\n[limits]\n{key} = {value}\n[[agent]]\n{key} = {value}\n"));
+    }
+}
+
+#[test]
+fn rules_name_coders_and_choose_something() {
+    let agents = "[[agent]]\nname = \"coder-1\"\nruntime = \"command\"\n[[agent]]\nname = \"qa-1\"\nruntime = \"command\"\n";
+    let good =
+        format!("{agents}[[route]]\nlabel = \"ui\"\nattempt = 2\nagent = \"coder-1\"\nmodel = \"larger\"\n");
+    let (config, warnings) = warned(&good);
+    assert_eq!((config.routes.len(), warnings.as_str()), (1, ""));
+    assert_eq!((config.routes[0].attempt, config.routes[0].model.as_deref()), (Some(2), Some("larger")));
+    assert!(
+        show(&config)
+            .contains("[[route]]\nlabel = \"ui\"\nagent = \"coder-1\"\nmodel = \"larger\"\nattempt = 2\n")
+    );
+    for (rule, what) in [
+        ("kind = \"bug\"", "chooses nothing"),
+        ("agent = \"coder-2\"", "did you mean `coder-1`?"),
+        ("agent = \"qa-1\"", "is no coder"),
+        ("kind = \"epic\"\nmodel = \"m\"", "kind"),
+        ("modle = \"m\"", "model"),
+    ] {
+        let said = errors(&format!("{agents}[[route]]\n{rule}\n"));
+        assert!(said.contains(what), "{rule}: {said}");
     }
 }

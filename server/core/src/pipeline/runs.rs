@@ -51,14 +51,24 @@ impl Pipeline {
 
     /// The agent that would take the story now.
     pub(super) fn agent_for(&self, id: &StoryId, role: Role) -> Result<&Agent, NoAgent> {
-        let wanted = if role == Role::Coder {
-            let asked = self.tracks.get(id).and_then(|track| track.only_agent.as_ref());
-            let named = self.story(id).and_then(|story| story.agent.as_ref());
-            asked.map(AgentName::as_str).or(named.map(|agent| agent.value.as_str()))
-        } else {
-            None
-        };
-        assign::choose(&self.config, role, wanted, &self.load())
+        let load = self.load();
+        let wanted = (role == Role::Coder).then(|| self.wanted_coder(id, &load)).flatten();
+        assign::choose(&self.config, role, wanted, &load)
+    }
+
+    /// Who is to code the story: as asked for, as the story says, or as the first rule that fits does.
+    fn wanted_coder(&self, id: &StoryId, load: &Load) -> Option<&str> {
+        let track = self.tracks.get(id);
+        let asked = track.and_then(|track| track.only_agent.as_ref()).map(AgentName::as_str);
+        let story = self.story(id)?;
+        let named = story.agent.as_ref().map(|agent| agent.value.as_str());
+        asked.or(named).or_else(|| {
+            let attempt = track.map_or(0, |track| track.memory.failures) + 1;
+            let fitting = self.config.routes.iter().filter(|route| route.fits(story, attempt));
+            // One that can not be used at all keeps nobody waiting.
+            let agent = fitting.filter_map(|route| route.agent.as_ref()).next()?;
+            (!load.unavailable.contains_key(agent)).then_some(agent.as_str())
+        })
     }
 
     /// Whether one more run fits below `limits.agents`.
@@ -110,7 +120,7 @@ impl Pipeline {
     fn launch(&mut self, id: &StoryId, run: Run, worktree: String, base: Oid) {
         let Some(story) = self.story(id).cloned() else { return };
         let Some(agent) = self.config.agent(&run.agent).cloned() else { return };
-        let agent = overridden(agent, &story);
+        let agent = overridden(self.routed(agent, &story), &story);
         let epic = self.epic_file(&story);
         let (config, wall) = (self.config.clone(), self.now.wall);
         let track = self.track_mut(id);
@@ -150,6 +160,19 @@ impl Pipeline {
         let op = self.begin(id, |op| Work::Running(op, run));
         self.out.push(Effect::RunBegan(Box::new(began)));
         self.out.push(Effect::Run(op, Box::new(order)));
+    }
+
+    /// A coder with the model that the first rule which fits names.
+    fn routed(&self, agent: Agent, story: &Story) -> Agent {
+        if agent.role != Role::Coder {
+            return agent;
+        }
+        let attempt = self.tracks.get(&story.id).map_or(0, |track| track.memory.failures) + 1;
+        let mut fitting = self.config.routes.iter().filter(|route| route.fits(story, attempt));
+        match fitting.find_map(|route| route.model.clone()) {
+            Some(model) => Agent { model, ..agent },
+            None => agent,
+        }
     }
 
     fn epic_file(&self, story: &Story) -> Option<FileKey> {

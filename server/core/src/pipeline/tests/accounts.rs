@@ -1,7 +1,7 @@
 //! Sessions that go on, limits of accounts, and agents that fail on everything.
 
 use super::{Desk, agent, config, story};
-use crate::config::{Config, Runtime};
+use crate::config::{Config, Route, Runtime};
 use crate::event::Outcome;
 use crate::facts::{BranchFacts, ProcessEnd, RunFacts};
 use crate::ids::OpId;
@@ -9,6 +9,7 @@ use crate::request::Request;
 use crate::runtime::{Ending, Reset};
 use crate::snapshot::State;
 use crate::stage::Stage;
+use crate::story::Story;
 
 const A: &str = "1_a";
 
@@ -94,6 +95,26 @@ fn a_limit_rests_the_runtime_and_the_work_goes_to_others_until_it_is_over() {
     let (_, order) = desk.run_starts();
     assert_eq!((order.agent.name.as_str(), order.attempt), ("coder-1", 1));
     assert_eq!(order.resume.map(|warm| warm.resume.session).as_deref(), Some("s1"));
+}
+
+#[test]
+fn rules_choose_the_coder_and_from_the_second_attempt_a_larger_model() {
+    let mut config = two();
+    config.routes = vec![
+        Route { attempt: Some(2), model: Some("larger".to_owned()), ..Route::default() },
+        Route { label: Some("ui".to_owned()), agent: Some(agent("coder-2").name), ..Route::default() },
+    ];
+    let mut desk =
+        Desk::new(config, vec![Story { labels: vec!["ui".to_owned()], ..story(A, Stage::Current) }]);
+    let (op, order) = desk.run_starts();
+    assert_eq!((order.agent.name.as_str(), order.agent.model.as_str()), ("coder-2", ""));
+    ends(&mut desk, op, "s1", Ending::Done);
+    desk.gates(false);
+    let (op, order) = desk.run_starts();
+    assert_eq!((order.agent.name.as_str(), order.agent.model.as_str()), ("coder-2", "larger"));
+    ends(&mut desk, op, "s2", Ending::RateLimited { reset: Reset::after(600), text: "429".to_owned() });
+    let (_, order) = desk.run_starts();
+    assert_eq!(order.agent.name.as_str(), "coder-1", "the rule's agent cannot be used");
 }
 
 #[test]

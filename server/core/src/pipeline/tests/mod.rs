@@ -84,6 +84,7 @@ pub(super) fn config() -> Config {
         board: BoardRules { archive_after_ms: 4 * 3_600_000, auto_promote: true, wip_current: 0, wip_qa: 0 },
         worktrees: Worktrees::default(),
         components: Vec::new(),
+        routes: Vec::new(),
         gates: vec![gate("tests")],
         merge: Merge { protect: vec![".storkit/".to_owned()], ..Merge::default() },
         sandbox: Sandbox::default(),
