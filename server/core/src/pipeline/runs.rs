@@ -64,9 +64,9 @@ impl Pipeline {
         let named = story.agent.as_ref().map(|agent| agent.value.as_str());
         asked.or(named).or_else(|| {
             let attempt = track.map_or(0, |track| track.memory.failures) + 1;
-            let fitting = self.config.routes.iter().filter(|route| route.fits(story, attempt));
-            // One that can not be used at all keeps nobody waiting.
-            let agent = fitting.filter_map(|route| route.agent.as_ref()).next()?;
+            let mut fitting = self.config.routes.iter().filter(|route| route.fits(story, attempt));
+            // One that cannot be used at all keeps nobody waiting.
+            let agent = fitting.find_map(|route| route.agent.as_ref())?;
             (!load.unavailable.contains_key(agent)).then_some(agent.as_str())
         })
     }
