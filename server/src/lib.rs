@@ -3,6 +3,7 @@
 //! Layered downward only: faces (`cli`, `http`) → `daemon` → adapters → `sys` → core.
 
 pub mod agents;
+pub mod api_agent;
 pub mod board;
 pub mod cli;
 pub mod daemon;

@@ -27,7 +27,17 @@ fn agent(runtime: Runtime) -> Agent {
 
 fn order(agent: &Agent) -> LaunchOrder<'_> {
     let run = RunId(uuid::Uuid::from_u128(0x1234));
-    LaunchOrder { agent, run, resume: None, prompt: "Do it.", mcp_url: None, is_root: false, tmp: None }
+    LaunchOrder {
+        agent,
+        run,
+        resume: None,
+        prompt: "Do it.",
+        mcp_url: None,
+        is_root: false,
+        tmp: None,
+        exe: "/bin/storkit",
+        sessions: "/p/sessions",
+    }
 }
 
 fn launch(order: &LaunchOrder<'_>) -> Launch {
@@ -82,6 +92,15 @@ fn gemini_is_started_so() {
 }
 
 #[test]
+fn a_model_behind_an_api_is_an_inner_mode_of_storkits_own_program() {
+    insta::assert_snapshot!(shown(&launch(&order(&agent(Runtime::OpenAi)))), @"STORKIT_SESSIONS=/p/sessions /bin/storkit __api-agent openai --role coder --session 00000000-0000-0000-0000-000000001234");
+    insta::assert_snapshot!(shown(&full(Runtime::GeminiApi)), @r"
+    STORKIT_SESSIONS=/p/sessions /bin/storkit __api-agent gemini --role coder --resume s-1 --model m-1 --max-turns 7 --extra x
+    unheeded: command max_budget_usd mcp
+    ");
+}
+
+#[test]
 fn any_program_is_started_as_it_is_configured() {
     insta::assert_snapshot!(shown(&full(Runtime::Command)), @"/opt/own --extra x");
     assert_eq!(launch(&order(&agent(Runtime::Command))).command, "");
@@ -131,7 +150,7 @@ fn every_runtime_names_its_state() {
 #[test]
 fn a_runtime_without_an_adapter_has_none() {
     for (runtime, name) in Runtime::NAMES {
-        let known = ["claude-code", "codex", "gemini", "command"].contains(&name);
+        let known = name != "acp";
         assert_eq!(runtime::adapter(runtime).is_some(), known, "{name}");
         let text = serde_json::to_string(&runtime).expect("a name");
         assert_eq!(text, format!("\"{name}\""));

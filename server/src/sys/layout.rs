@@ -118,6 +118,11 @@ impl Layout {
         self.runs().join(run.to_string())
     }
 
+    /// The sessions of storkit's own tool loop.
+    pub fn sessions(&self) -> PathBuf {
+        self.run().join("sessions")
+    }
+
     /// The folder of all logs.
     pub fn logs(&self) -> PathBuf {
         self.dot().join("logs")

@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
 use storkit_core::snapshot::State;
 use storkit_core::stage::Stage;
+use storkit_testkit::check::{self, assert_none};
+use storkit_testkit::model::{DUMMY_KEY, ModelServer, Script, Turn, Usage};
 use storkit_testkit::{AgentSpec, TestProject};
 
-use crate::common::WORK;
+use crate::common::{WORK, on_branch};
 
 /// A project with a story, and with one agent of that runtime; a program of that name is this shell script.
 fn project(runtime: &str, program: &str, script: &str) -> TestProject {
@@ -83,4 +86,71 @@ exit 1"#;
     assert_eq!(story.attempt, 1, "it is no failure");
     assert!(!project.read_story("1_story_door").contains("blocked"));
     daemon.stop();
+}
+
+/// A project with a story and one agent of storkit's own loop, which the scripted model drives.
+fn with_model(runtime: &str, turns: Vec<Turn>, key: bool) -> (ModelServer, TestProject) {
+    let script = turns.into_iter().fold(Script::when("cobalt-1"), Script::turn);
+    let model = ModelServer::start(vec![script]);
+    let project = TestProject::builder()
+        .story(Stage::Current, "1_story_door", "---\nname: Paint the door\n---\nDo what cobalt-1 says.\n")
+        .build();
+    let (prefix, base) = match runtime {
+        "openai" => ("OPENAI", format!("{}/v1", model.url())),
+        _ => ("GEMINI", model.url()),
+    };
+    let agent = AgentSpec::command("coder-1", Path::new(""), &[])
+        .with("runtime", runtime)
+        .with("model", "scripted-1");
+    let agent = if key {
+        agent.env(&format!("{prefix}_API_KEY"), DUMMY_KEY).env(&format!("{prefix}_BASE_URL"), &base)
+    } else {
+        agent
+    };
+    project.configure(|text| format!("{text}\n{}", agent.to_toml()));
+    (model, project)
+}
+
+#[test]
+fn a_model_behind_an_api_builds_a_story_and_usage_is_what_it_charged() {
+    for runtime in ["openai", "gemini-api"] {
+        let cached = Usage { input: 300, output: 40, cache_read: 700, cache_write: 0 };
+        let turns = vec![
+            Turn::write("door.txt", "green\n").saying("I paint it.").costs(cached),
+            Turn::rate_limited(1),
+            Turn::shell("env > \"$HOME/env\"; git add door.txt && git commit -qm 'Paint the door'"),
+            Turn::default().call("finish", json!({"summary": "It is green now."})).costs(Usage::of(123, 45)),
+        ];
+        let (model, project) = with_model(runtime, turns, true);
+        let daemon = project.up();
+        daemon.wait_stage("1_story_door", "done");
+        let message = project.git().run(&["log", "-1", "--format=%B", "main"]);
+        assert!(message.starts_with("Paint the door\n\nIt is green now.\n"), "{runtime}: {message}");
+        assert_eq!(on_branch(&project, "main", "door.txt").as_deref(), Some("green\n"), "{runtime}");
+        let text = project.storkit(&["usage", "--json"]).ok();
+        let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let served = &model.served_for("cobalt-1")["scripted-1"];
+        let told =
+            ["input_tokens", "output_tokens", "cache_read_tokens"].map(|name| report["total"][name].as_u64());
+        assert_eq!(told, [served.input, served.output, served.cache_read].map(Some), "{runtime}: {text}");
+        let env = fs::read_to_string(project.surroundings().home.join("env")).expect("the environment");
+        assert!(!env.contains(DUMMY_KEY), "commands of the model do not see the key");
+        daemon.stop();
+        assert_none(&check::no_survivors(&project));
+        assert_eq!((model.unused().len(), model.foreign_keys()), (0, 0), "{runtime}");
+    }
+}
+
+#[test]
+fn an_api_agent_without_a_key_is_drained_with_the_variables_name() {
+    for (runtime, name) in [("openai", "OPENAI_API_KEY"), ("gemini-api", "GEMINI_API_KEY")] {
+        let (_model, project) = with_model(runtime, vec![], false);
+        let daemon = project.up();
+        let agent = daemon.wait_for("the agent is drained", |status| {
+            status.agents.iter().find(|agent| agent.state == "drained").cloned()
+        });
+        let reason = agent.reason.unwrap_or_default();
+        assert!(reason.contains(&format!("cannot log in: {name} is not set")), "{reason}");
+        daemon.stop();
+    }
 }

@@ -13,6 +13,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     // The daemon's door: it names what it asks of a daemon in a trait, and does not know who answers.
     ("http", 3),
     ("agents", 2),
+    ("api_agent", 2),
     ("board", 2),
     ("gates", 2),
     ("git", 2),
@@ -51,8 +52,10 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("minijinja", &["server/core/src/prompt"]),
     ("notify", &["server/src/watch/"]),
     ("portable_pty", &["server/src/agents/"]),
+    ("reqwest", &["server/src/api_agent/"]),
     ("rusqlite", &["server/src/ledger/"]),
     ("rusqlite_migration", &["server/src/ledger/"]),
+    ("rustls", &["server/src/api_agent/"]),
     ("tokio", &["server/src/daemon/", "server/src/sys/task.rs", "server/src/http/", "server/src/watch/"]),
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),

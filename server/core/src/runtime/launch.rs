@@ -46,6 +46,10 @@ pub struct LaunchOrder<'a> {
     pub is_root: bool,
     /// A folder of the run's own for temporary files.
     pub tmp: Option<&'a str>,
+    /// storkit's own program, for runtimes that are an inner mode of it; empty where it has no path that is text.
+    pub exe: &'a str,
+    /// The folder in which such runtimes keep their sessions.
+    pub sessions: &'a str,
 }
 
 /// How the prompt reaches a program.

@@ -2,6 +2,7 @@
 //!
 //! Pure. No runtime knows of processes; what an agent prints is hostile, and read within bounds.
 
+mod api;
 mod claude_code;
 mod codex;
 mod command;
@@ -9,10 +10,13 @@ mod contract;
 mod ending;
 mod event;
 mod gemini;
+mod gemini_api;
 mod launch;
 mod ndjson;
+mod openai;
 mod phrases;
 
+pub use api::{API_AGENT_MODE, SESSIONS_VARIABLE};
 pub use contract::{RETRY_AFTER_MAX_S, parse_line};
 pub use ending::Ending;
 pub use event::{AgentEvent, LimitStatus, NAME_LEN_MAX, Reset, TEXT_LEN_MAX, Told, clip};
@@ -25,7 +29,14 @@ use crate::config::Runtime;
 use crate::facts::ProcessEnd;
 
 /// The runtimes that there are.
-const ADAPTERS: &[Adapter] = &[claude_code::ADAPTER, codex::ADAPTER, gemini::ADAPTER, command::ADAPTER];
+const ADAPTERS: &[Adapter] = &[
+    claude_code::ADAPTER,
+    codex::ADAPTER,
+    gemini::ADAPTER,
+    openai::ADAPTER,
+    gemini_api::ADAPTER,
+    command::ADAPTER,
+];
 
 /// What one runtime is.
 #[derive(Debug, Clone, Copy)]
