@@ -1,4 +1,4 @@
-//! The program: its two inner modes first, then the command line.
+//! The program: its inner modes first, then the command line.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ fn main() -> ExitCode {
             args.next().map_or(ExitCode::from(2), |spec| storkit::agents::shim::main(Path::new(&spec)))
         }
         Some("__exec") => storkit::agents::exec::main(args),
+        Some(storkit_core::runtime::acp::MODE) => storkit::agents::acp::main(args),
         _ => storkit::cli::main(),
     }
 }

@@ -27,7 +27,16 @@ fn agent(runtime: Runtime) -> Agent {
 
 fn order(agent: &Agent) -> LaunchOrder<'_> {
     let run = RunId(uuid::Uuid::from_u128(0x1234));
-    LaunchOrder { agent, run, resume: None, prompt: "Do it.", mcp_url: None, is_root: false, tmp: None }
+    LaunchOrder {
+        agent,
+        run,
+        resume: None,
+        prompt: "Do it.",
+        mcp_url: None,
+        is_root: false,
+        tmp: None,
+        exe: "/bin/storkit",
+    }
 }
 
 fn launch(order: &LaunchOrder<'_>) -> Launch {
@@ -82,6 +91,19 @@ fn gemini_is_started_so() {
 }
 
 #[test]
+fn an_agent_behind_the_client_protocol_is_started_by_storkits_own_program() {
+    assert_eq!(launch(&order(&agent(Runtime::Acp))), Launch::default(), "there is none without a command");
+    insta::assert_snapshot!(shown(&full(Runtime::Acp)), @r"
+    GEMINI_CLI_NO_RELAUNCH=true IS_SANDBOX=1 TMPDIR=/t /bin/storkit __acp-agent --session s-1 --model m-1 --mcp http://127.0.0.1:1/mcp -- /opt/own --extra x
+    unheeded: max_turns max_budget_usd
+    ");
+    let env = [("STORKIT_ACP_MODE", "plan"), ("STORKIT_ACP_PERMISSIONS", "deny")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let agent = Agent { command: "own".to_owned(), env, ..agent(Runtime::Acp) };
+    insta::assert_snapshot!(shown(&launch(&order(&agent))), @"GEMINI_CLI_NO_RELAUNCH=true /bin/storkit __acp-agent --mode plan --permissions deny -- own");
+}
+
+#[test]
 fn any_program_is_started_as_it_is_configured() {
     insta::assert_snapshot!(shown(&full(Runtime::Command)), @"/opt/own --extra x");
     assert_eq!(launch(&order(&agent(Runtime::Command))).command, "");
@@ -121,7 +143,7 @@ fn an_agents_own_words_on_permissions_take_the_place_of_storkits() {
 
 #[test]
 fn every_runtime_names_its_state() {
-    for runtime in [Runtime::ClaudeCode, Runtime::Codex, Runtime::Gemini] {
+    for runtime in [Runtime::ClaudeCode, Runtime::Codex, Runtime::Gemini, Runtime::Acp] {
         let launch = full(runtime);
         assert!(launch.state.iter().all(|path| path.usual.starts_with("~/.")), "{:?}", launch.state);
         assert!(!launch.state.is_empty());
@@ -131,7 +153,7 @@ fn every_runtime_names_its_state() {
 #[test]
 fn a_runtime_without_an_adapter_has_none() {
     for (runtime, name) in Runtime::NAMES {
-        let known = ["claude-code", "codex", "gemini", "command"].contains(&name);
+        let known = ["claude-code", "codex", "gemini", "acp", "command"].contains(&name);
         assert_eq!(runtime::adapter(runtime).is_some(), known, "{name}");
         let text = serde_json::to_string(&runtime).expect("a name");
         assert_eq!(text, format!("\"{name}\""));

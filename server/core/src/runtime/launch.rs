@@ -46,6 +46,8 @@ pub struct LaunchOrder<'a> {
     pub is_root: bool,
     /// A folder of the run's own for temporary files.
     pub tmp: Option<&'a str>,
+    /// storkit's own program, for the runtimes that are a mode of it.
+    pub exe: &'a str,
 }
 
 /// How the prompt reaches a program.

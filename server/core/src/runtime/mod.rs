@@ -2,6 +2,7 @@
 //!
 //! Pure. No runtime knows of processes; what an agent prints is hostile, and read within bounds.
 
+pub mod acp;
 mod claude_code;
 mod codex;
 mod command;
@@ -25,7 +26,8 @@ use crate::config::Runtime;
 use crate::facts::ProcessEnd;
 
 /// The runtimes that there are.
-const ADAPTERS: &[Adapter] = &[claude_code::ADAPTER, codex::ADAPTER, gemini::ADAPTER, command::ADAPTER];
+const ADAPTERS: &[Adapter] =
+    &[claude_code::ADAPTER, codex::ADAPTER, gemini::ADAPTER, acp::ADAPTER, command::ADAPTER];
 
 /// What one runtime is.
 #[derive(Debug, Clone, Copy)]

@@ -185,6 +185,7 @@ fn spec(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Result<RunSpec,
         mcp_url: None,
         is_root: rustix::process::geteuid().is_root(),
         tmp: tmp.as_deref(),
+        exe: &world.exe.to_string_lossy(),
     });
     if launch.command.is_empty() {
         let why = format!("agent {} has no `command` in .storkit/project.toml", agent.name);
