@@ -24,7 +24,7 @@ use order::Order;
 use peer::{Heard, Peer};
 
 /// Longest wait for each answer before the prompt is sent.
-const START_SPAN_MAX: Duration = Duration::from_secs(60);
+const START_SPAN_MAX: Duration = Duration::from_mins(1);
 /// Longest wait for the agent's last word after it was cancelled.
 const CANCEL_SPAN_MAX: Duration = Duration::from_millis(500);
 /// How often signals are looked for.
