@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         }
         Some("__exec") => storkit::agents::exec::main(args),
         Some(storkit_core::runtime::API_AGENT_MODE) => storkit::api_agent::main(args),
+        Some(storkit_core::runtime::acp::MODE) => storkit::agents::acp::main(args),
         _ => storkit::cli::main(),
     }
 }

@@ -101,6 +101,19 @@ fn a_model_behind_an_api_is_an_inner_mode_of_storkits_own_program() {
 }
 
 #[test]
+fn an_agent_behind_the_client_protocol_is_started_by_storkits_own_program() {
+    assert_eq!(launch(&order(&agent(Runtime::Acp))), Launch::default(), "there is none without a command");
+    insta::assert_snapshot!(shown(&full(Runtime::Acp)), @r"
+    GEMINI_CLI_NO_RELAUNCH=true IS_SANDBOX=1 TMPDIR=/t /bin/storkit __acp-agent --session s-1 --model m-1 --mcp http://127.0.0.1:1/mcp -- /opt/own --extra x
+    unheeded: max_turns max_budget_usd
+    ");
+    let env = [("STORKIT_ACP_MODE", "plan"), ("STORKIT_ACP_PERMISSIONS", "deny")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let agent = Agent { command: "own".to_owned(), env, ..agent(Runtime::Acp) };
+    insta::assert_snapshot!(shown(&launch(&order(&agent))), @"GEMINI_CLI_NO_RELAUNCH=true /bin/storkit __acp-agent --mode plan --permissions deny -- own");
+}
+
+#[test]
 fn any_program_is_started_as_it_is_configured() {
     insta::assert_snapshot!(shown(&full(Runtime::Command)), @"/opt/own --extra x");
     assert_eq!(launch(&order(&agent(Runtime::Command))).command, "");
@@ -140,7 +153,7 @@ fn an_agents_own_words_on_permissions_take_the_place_of_storkits() {
 
 #[test]
 fn every_runtime_names_its_state() {
-    for runtime in [Runtime::ClaudeCode, Runtime::Codex, Runtime::Gemini] {
+    for runtime in [Runtime::ClaudeCode, Runtime::Codex, Runtime::Gemini, Runtime::Acp] {
         let launch = full(runtime);
         assert!(launch.state.iter().all(|path| path.usual.starts_with("~/.")), "{:?}", launch.state);
         assert!(!launch.state.is_empty());
@@ -148,10 +161,9 @@ fn every_runtime_names_its_state() {
 }
 
 #[test]
-fn a_runtime_without_an_adapter_has_none() {
+fn every_runtime_has_an_adapter() {
     for (runtime, name) in Runtime::NAMES {
-        let known = name != "acp";
-        assert_eq!(runtime::adapter(runtime).is_some(), known, "{name}");
+        assert!(runtime::adapter(runtime).is_some(), "{name}");
         let text = serde_json::to_string(&runtime).expect("a name");
         assert_eq!(text, format!("\"{name}\""));
         assert_eq!(serde_json::from_str::<Runtime>(&text).expect("a runtime"), runtime);

@@ -280,7 +280,7 @@ fn a_line_of_200_kb_is_read_and_cut() {
 
 #[test]
 fn storkits_own_lines_are_understood_from_every_runtime() {
-    for runtime in [Runtime::ClaudeCode, Runtime::Codex, Runtime::Gemini, Runtime::Command] {
+    for runtime in [Runtime::ClaudeCode, Runtime::Codex, Runtime::Gemini, Runtime::Acp, Runtime::Command] {
         let (events, ending) = run(runtime, &[r#"{"storkit":"question","text":"A or B?"}"#], 0);
         assert_eq!(events, [AgentEvent::Question { text: "A or B?".to_owned() }], "{runtime:?}");
         assert_eq!(ending, Some(Ending::Asked { text: "A or B?".to_owned() }), "{runtime:?}");
@@ -316,7 +316,8 @@ mod hostile {
     use super::*;
     use proptest::prelude::*;
 
-    const RUNTIMES: [Runtime; 4] = [Runtime::ClaudeCode, Runtime::Codex, Runtime::Gemini, Runtime::Command];
+    const RUNTIMES: [Runtime; 5] =
+        [Runtime::ClaudeCode, Runtime::Codex, Runtime::Gemini, Runtime::Acp, Runtime::Command];
 
     /// Feeds lines to every adapter: none may panic, and what comes out is bounded.
     fn feed(lines: &[String], process: ProcessEnd) {

@@ -2,6 +2,7 @@
 //!
 //! Gates and hooks run the same way, without a terminal. Nothing here judges a run; that is the core's.
 
+pub mod acp;
 mod bounded;
 mod cast;
 pub mod env;

@@ -41,7 +41,7 @@ for_each_agent! {
     a_refused_key: a_refused_key_claude197 a_refused_key_claude329 a_refused_key_codex a_refused_key_gemini;
 }
 
-fn a_story_is_merged(agent: RealAgent) {
+pub(crate) fn a_story_is_merged(agent: RealAgent) {
     let summary = "Said it.\n{\"storkit\":\"summary\",\"text\":\"It says hello now.\"}";
     let cached = Usage { input: 300, output: 40, cache_read: 700, cache_write: 0 };
     let looks = Turn::shell("git log --oneline").costs(cached);
@@ -57,7 +57,7 @@ fn a_story_is_merged(agent: RealAgent) {
     assert!(body.starts_with("It says hello now."), "{body}");
 }
 
-fn a_red_gate(agent: RealAgent) {
+pub(crate) fn a_red_gate(agent: RealAgent) {
     let turns = vec![
         commit("hello.txt", "howdy"),
         Turn::says("The first try is done."),
@@ -95,7 +95,7 @@ fn a_crash_of_the_daemon(agent: RealAgent) {
     play.assert_landed("hello.txt", "hello\n");
 }
 
-fn a_stop(agent: RealAgent) {
+pub(crate) fn a_stop(agent: RealAgent) {
     let turns = vec![endless(), commit("hello.txt", "hello"), Turn::says("All done.")];
     let play = Play::new(agent, turns);
     let daemon = play.project.up();

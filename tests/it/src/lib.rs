@@ -5,6 +5,7 @@
 //! built, and refuse what is older than its sources.
 #![cfg(test)]
 
+mod acp;
 mod attempts;
 mod checkout;
 mod commands;

@@ -97,6 +97,29 @@ impl Ending {
         matches!(self, Self::Done | Self::PermissionWanted { .. })
     }
 
+    /// Its text, where it has one that is as long as whoever wrote it liked.
+    pub(super) fn text_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Asked { text }
+            | Self::Refused { text }
+            | Self::RateLimited { text, .. }
+            | Self::Quota { text, .. }
+            | Self::Transient { text }
+            | Self::Authentication { text }
+            | Self::Configuration { text }
+            | Self::ContextTooLong { text }
+            | Self::CrashedBeforeSession { text }
+            | Self::Failed { text }
+            | Self::PermissionWanted { input: text, .. } => Some(text),
+            Self::Done
+            | Self::OutOfTurns
+            | Self::OutOfBudget
+            | Self::SessionUnknown
+            | Self::Killed { .. }
+            | Self::NoSignal => None,
+        }
+    }
+
     /// What an HTTP status of the provider means, where it alone is known.
     pub fn of_status(status: u16, text: String) -> Self {
         match status {

@@ -2,6 +2,7 @@
 //!
 //! Pure. No runtime knows of processes; what an agent prints is hostile, and read within bounds.
 
+pub mod acp;
 mod api;
 mod claude_code;
 mod codex;
@@ -35,6 +36,7 @@ const ADAPTERS: &[Adapter] = &[
     gemini::ADAPTER,
     openai::ADAPTER,
     gemini_api::ADAPTER,
+    acp::ADAPTER,
     command::ADAPTER,
 ];
 

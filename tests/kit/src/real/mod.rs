@@ -138,6 +138,12 @@ impl RealAgent {
     pub fn spec(self, name: &str, model: &ModelServer) -> AgentSpec {
         assert_fenced(model);
         let spec = AgentSpec::runtime(name, self.runtime(), &self.program()).with("model", self.model());
+        let spec = if self == Self::GeminiAcp {
+            let args = ["--acp", "--skip-trust", "-m", self.model()];
+            spec.with("args", args.map(str::to_owned).to_vec())
+        } else {
+            spec
+        };
         self.env(model).into_iter().fold(spec, |spec, (name, value)| spec.env(name, &value))
     }
 }
