@@ -133,6 +133,7 @@ impl Pipeline {
             resume: memory.warm(&agent, run.role),
             notes: memory.notes.clone(),
             answer: memory.answered,
+            messages: memory.messages.hand_over(run.id),
             agent,
             config,
         };
@@ -152,7 +153,7 @@ impl Pipeline {
         self.out.push(Effect::Run(op, Box::new(order)));
     }
 
-    fn epic_file(&self, story: &Story) -> Option<FileKey> {
+    pub(super) fn epic_file(&self, story: &Story) -> Option<FileKey> {
         let name = &story.epic.as_ref()?.value;
         let Named::One(id) = self.board.named(name) else { return None };
         match self.board.placement(&id) {
@@ -177,6 +178,8 @@ impl Pipeline {
         let end = classify(&facts, role, may_do_nothing);
         self.record_run(id, run, &facts, &end);
         let track = self.track_mut(id);
+        let worked = run.started && (end == RunEnd::Cancelled || !end.is_passing());
+        track.change().messages.settle(run.id, worked);
         track.branch = facts.branch.tip.is_some() || track.branch;
         track.ahead = None;
         if facts.branch.tip.is_some() {
@@ -415,7 +418,7 @@ impl Pipeline {
 }
 
 /// An agent with the story's own settings over its own.
-fn overridden(agent: Agent, story: &Story) -> Agent {
+pub(super) fn overridden(agent: Agent, story: &Story) -> Agent {
     let own = &story.overrides;
     Agent {
         model: own.model.clone().unwrap_or(agent.model),
