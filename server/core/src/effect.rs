@@ -9,6 +9,7 @@ use crate::event::AskId;
 use crate::facts::{Edit, GateResult, Usage};
 use crate::ids::{AgentName, Oid, OpId, RunId, StoryId};
 use crate::memory::{LimitMemo, Memory, Note, Warm};
+use crate::message::Message;
 use crate::request::{Refusal, Reply};
 use crate::sighting::FileKey;
 use crate::stage::Stage;
@@ -56,6 +57,8 @@ pub enum Effect {
     RunBegan(Box<RunBegan>),
     /// Writes a run's end into the ledger.
     RunOver(Box<RunOver>),
+    /// Writes a message into the ledger.
+    Sent(Box<Sent>),
     /// Tells people what happened: shown live, and kept in the ledger.
     Tell(Notice),
     /// Answers a request.
@@ -126,6 +129,8 @@ pub struct RunOrder {
     pub notes: Vec<Note>,
     /// Whether the last question's answer is to be in the prompt: its number.
     pub answer: Option<u32>,
+    /// What others have to say to the agent.
+    pub messages: Vec<Message>,
     /// The configuration in force.
     pub config: Arc<Config>,
 }
@@ -239,6 +244,15 @@ pub struct RunOver {
     pub summary: Option<String>,
 }
 
+/// A message that somebody sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The story whose agent gets it.
+    pub story: StoryId,
+    /// The message.
+    pub message: Message,
+}
+
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -269,6 +283,8 @@ pub enum Topic {
     Review,
     /// A story asks a question.
     Question,
+    /// Somebody told a story's agent something.
+    Message,
     /// An agent is drained or limited.
     Agent,
     /// Nothing starts, or things start again.

@@ -64,6 +64,13 @@ pub enum Edit {
         /// What is wrong.
         text: String,
     },
+    /// A person's words below the `### Answer` of `## Question n`.
+    Answer {
+        /// The question's number.
+        number: u32,
+        /// What the person says.
+        text: String,
+    },
 }
 
 /// A story's branch against base, read from git.

@@ -6,6 +6,7 @@
 pub mod assign;
 pub mod board;
 pub mod config;
+pub mod context;
 pub mod duration;
 pub mod effect;
 pub mod event;
@@ -16,6 +17,7 @@ pub mod hints;
 pub mod ids;
 pub mod invariants;
 pub mod memory;
+pub mod message;
 pub mod pipeline;
 pub mod prompt;
 pub mod request;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Agent, Role, Runtime};
 use crate::facts::{Edit, Usage};
 use crate::ids::{AgentName, Oid, RunId};
+use crate::message::Messages;
 use crate::runtime::Resume;
 use crate::stage::Stage;
 use crate::time::Wall;
@@ -149,6 +150,8 @@ pub struct Memory {
     pub cost_usd: Option<f64>,
     /// Failures for the next prompt, the oldest first.
     pub notes: Vec<Note>,
+    /// Messages for the next prompt.
+    pub messages: Messages,
 }
 
 impl Memory {

@@ -43,6 +43,29 @@ pub enum Request {
         /// The story.
         story: String,
     },
+    /// Answers the story's open question; the answer is taken at once.
+    Answer {
+        /// The story.
+        story: String,
+        /// The answer.
+        text: String,
+    },
+    /// Keeps a message for the next prompt of the story's agent.
+    Send {
+        /// The story.
+        story: String,
+        /// The story whose agent says it; none is a person.
+        from: Option<String>,
+        /// The message.
+        text: String,
+    },
+    /// Sends one more prompt into the story's last session: a message and a start.
+    Continue {
+        /// The story.
+        story: String,
+        /// The prompt.
+        text: String,
+    },
     /// From qa on to merge.
     Approve {
         /// The story.
@@ -93,6 +116,9 @@ impl Request {
             | Self::Start { story, .. }
             | Self::Stop { story }
             | Self::Retry { story }
+            | Self::Answer { story, .. }
+            | Self::Send { story, .. }
+            | Self::Continue { story, .. }
             | Self::Approve { story }
             | Self::Reject { story, .. }
             | Self::Hold { story, .. }

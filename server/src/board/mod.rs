@@ -3,6 +3,7 @@
 //! It reports what is there and what it did; it decides nothing.
 
 mod by_git;
+mod context;
 mod create;
 mod edit;
 mod history;
@@ -27,6 +28,7 @@ use storkit_core::stage::Stage;
 use crate::sys::fs::{Dir, FsError};
 pub use crate::sys::layout::Layout;
 pub use by_git::{GitEye, HeadState, Touched, by_git};
+pub use context::{ChangeError, change_context, read_context};
 pub use create::{CreateError, NewStory, slug};
 pub use history::History;
 pub use kept::KEPT_FOR;

@@ -103,7 +103,14 @@ pub(super) enum Command {
         all: bool,
     },
     /// Show one story: its facts, runs and branch
-    Show(StoryArg),
+    #[command(after_help = "Examples:\n  storkit show 42\n  storkit show 42 --prompt")]
+    Show {
+        /// The story's id or number
+        story: String,
+        /// Print what an agent would get now, and nothing else
+        #[arg(long)]
+        prompt: bool,
+    },
     /// Say everything that keeps a story from moving, and what would end it
     Why(StoryArg),
     /// Show what happened on the board
@@ -176,6 +183,50 @@ pub(super) enum Command {
         /// What is wrong
         #[arg(short = 'm', long = "message", value_name = "TEXT")]
         message: String,
+    },
+    /// Answer the question of a story's agent, which goes on with it at once
+    #[command(
+        after_help = "Examples:\n  storkit answer 42 -m \"With the browser.\"\n  git log -5 | storkit answer 42 -m -"
+    )]
+    Answer {
+        /// The story's id or number
+        story: String,
+        /// The answer; - reads standard input
+        #[arg(short = 'm', long = "message", value_name = "TEXT")]
+        message: String,
+    },
+    /// Tell a story's agent something: it goes into its next prompt
+    #[command(after_help = "Example:\n  storkit send 42 -m \"The API has moved to src/http.\"")]
+    Send {
+        /// The story's id or number
+        story: String,
+        /// The story whose agent says it; without it: a person
+        #[arg(long, value_name = "STORY")]
+        from: Option<String>,
+        /// The message; - reads standard input
+        #[arg(short = 'm', long = "message", value_name = "TEXT")]
+        message: String,
+    },
+    /// Send one more prompt into a story's last session, and start it
+    #[command(after_help = "Example:\n  storkit continue 42 -m \"Also handle the empty list.\"")]
+    Continue {
+        /// The story's id or number
+        story: String,
+        /// The prompt; - reads standard input
+        #[arg(short = 'm', long = "message", value_name = "TEXT")]
+        message: String,
+    },
+    /// Show or change what all prompts of the project hold: .storkit/context.md
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  storkit context\n  storkit context 42\n  storkit context set database \"Postgres 17, from January on\"\n  storkit context unset database"
+    )]
+    Context {
+        /// Also the messages that wait for this story's next run
+        story: Option<String>,
+        /// What to change
+        #[command(subcommand)]
+        what: Option<ContextCommand>,
     },
     /// Start nothing new until `storkit resume`
     Pause {
@@ -382,6 +433,23 @@ pub(super) struct PruneArgs {
     /// How old, such as 30d
     #[arg(long, value_name = "AGE", requires = "pins")]
     pub older_than: Option<String>,
+}
+
+/// `storkit context`.
+#[derive(Debug, Subcommand)]
+pub(super) enum ContextCommand {
+    /// Write an entry, in the place of the one of that name
+    Set {
+        /// Its name, which becomes its heading
+        key: String,
+        /// Its text; - reads standard input
+        text: String,
+    },
+    /// Take an entry away
+    Unset {
+        /// Its name
+        key: String,
+    },
 }
 
 /// `storkit config`.

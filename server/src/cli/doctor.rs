@@ -1,12 +1,14 @@
 //! `storkit doctor`: what of git, agents, gates, configuration and this machine does not work, and what would mend it.
 //! Looks only.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use storkit_core::config::{Agent, Config, Gate, SandboxMode};
+use storkit_core::config::{Agent, Config, Gate, SandboxMode, render};
+use storkit_core::prompt::check;
 use storkit_core::runtime;
 use storkit_core::stage::Stage;
 
@@ -15,6 +17,8 @@ use super::style::{self, paint};
 use super::text::{clean, clean_lines};
 use super::{Context, ask, config, lint, path};
 use crate::agents::{Container, probe};
+use crate::board::Layout;
+use crate::daemon::template;
 use crate::git::Repo;
 use crate::git::command::{Environment, Git};
 use crate::sys::mount::{Events, events};
@@ -172,6 +176,7 @@ fn programs(root: &Path, config: &Config, checks: &mut Vec<Check>) {
         ));
     }
     checks.extend(config.agents.iter().map(|agent| agent_check(root, agent)));
+    prompts(root, config, checks);
     if config.gates.is_empty() {
         checks.push(odd(
             "gates",
@@ -199,6 +204,39 @@ fn agent_check(root: &Path, agent: &Agent) -> Check {
             format!("{}: there is no program {command}", agent.name),
             format!("install {command}, or set command in .storkit/project.toml"),
         ),
+    }
+}
+
+/// The templates that agents use, and those that wait for an agent.
+fn prompts(root: &Path, config: &Config, checks: &mut Vec<Check>) {
+    let layout = Layout::new(root);
+    let mut templates = BTreeMap::new();
+    for agent in &config.agents {
+        match template(&layout, agent) {
+            Ok((path, text)) => drop(templates.insert(path, text)),
+            Err(error) => {
+                let fix = format!("write that file, or change `prompt` of {}", agent.name);
+                checks.push(bad("prompts", error.to_string(), fix));
+            }
+        }
+    }
+    for entry in fs::read_dir(layout.prompts()).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_template = path.extension().is_some_and(|extension| extension == "md");
+        if let (true, Ok(text)) = (is_template && !templates.contains_key(&path), fs::read_to_string(&path)) {
+            templates.insert(path, text);
+        }
+    }
+    let before = checks.len();
+    for (path, text) in &templates {
+        if let Err(error) = check(text) {
+            let shown = path.strip_prefix(root).unwrap_or(path).display().to_string();
+            let detail = render(&error.problem(&shown), text);
+            checks.push(bad("prompts", detail, "mend it; storkit show STORY --prompt shows the result"));
+        }
+    }
+    if checks.len() == before && !templates.is_empty() {
+        checks.push(good("prompts", super::text::count(templates.len(), "template")));
     }
 }
 

@@ -32,6 +32,7 @@ mod show;
 mod status;
 mod stories;
 mod style;
+mod talk;
 mod text;
 mod trust;
 mod up;
@@ -136,7 +137,8 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Demo { keep } => demo::run(context, keep.as_deref()),
         Command::DemoAgent => demo_agent::run(),
         Command::Status { all } => status::run(context, all),
-        Command::Show(args) => show::run(context, &args.story),
+        Command::Show { story, prompt: true } => show::prompt(context, &story),
+        Command::Show { story, prompt: false } => show::run(context, &story),
         Command::Why(args) => why::run(context, &args.story),
         Command::Log { story } => history::log(context, story.as_deref()),
         Command::Agents => agents::run(context),
@@ -160,6 +162,10 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Retry(args) => {
             stories::needs_daemon(context, "retry", &Request::Retry { story: args.story })
         }
+        Command::Answer { story, message } => talk::answer(context, story, &message),
+        Command::Send { story, from, message } => talk::send(context, story, from, &message),
+        Command::Continue { story, message } => talk::go_on(context, story, &message),
+        Command::Context { story, what } => talk::context(context, story.as_deref(), what),
         Command::Pause { why } => stories::needs_daemon(context, "pause", &Request::Pause { why }),
         Command::Resume { agent } => stories::needs_daemon(context, "resume", &Request::Resume { agent }),
         Command::Move { story, stage } => stories::change(context, Request::Move { story, to: stage }),

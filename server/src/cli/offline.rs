@@ -10,8 +10,9 @@ use storkit_core::board::Named;
 use storkit_core::config::Config;
 use storkit_core::effect::Effect;
 use storkit_core::event::{AskId, Event, Outcome, Start};
-use storkit_core::ids::StoryId;
+use storkit_core::ids::{RunId, StoryId};
 use storkit_core::memory::Memory;
+use storkit_core::message::Message;
 use storkit_core::pipeline::Pipeline;
 use storkit_core::pipeline::view::Surroundings;
 use storkit_core::request::{Refusal, Reply, Request};
@@ -22,6 +23,7 @@ use storkit_core::time::{Now, Wall};
 use super::exit::{Exit, Failure};
 use super::history;
 use crate::board::{Board, Layout};
+use crate::daemon::{Sources, compose};
 use crate::ledger::Reader;
 
 /// Most steps of one request; a request is a move and an edit or two.
@@ -49,8 +51,7 @@ impl Offline {
     /// The board.
     pub(super) fn status(&self, all: bool) -> Status {
         let root = self.board.layout().root();
-        let config: &Config = self.pipeline.config();
-        let base_branch = config.base_branch.clone().or_else(|| head_branch(root)).unwrap_or_default();
+        let base_branch = self.base_branch();
         let around = Surroundings {
             project: root.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             root: root.display().to_string(),
@@ -62,16 +63,42 @@ impl Offline {
         self.pipeline.status(&around, all)
     }
 
+    fn base_branch(&self) -> String {
+        let config: &Config = self.pipeline.config();
+        let head = || head_branch(self.board.layout().root());
+        config.base_branch.clone().or_else(head).unwrap_or_default()
+    }
+
+    /// The prompt that a run of the story would get now.
+    pub(super) fn prompt(&self, name: &str) -> Result<String, Failure> {
+        let id = self.named(name)?;
+        let layout = self.board.layout();
+        let known = self.pipeline.track(&id).and_then(|track| track.worktree.clone());
+        let usual = || layout.worktrees(&self.pipeline.config().worktrees.dir).join(id.as_str());
+        let worktree = known.unwrap_or_else(|| usual().display().to_string());
+        let order = self.pipeline.next_order(&id, RunId(uuid::Uuid::new_v4()), worktree)?;
+        let news = Reader::open(&layout.run()).map(|reader| reader.news(&id)).unwrap_or_default();
+        let sources = Sources { layout, base_branch: &self.base_branch(), news };
+        compose(&sources, &order, order.resume.as_ref()).map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// The messages that wait for a story's next run.
+    pub(super) fn waiting(&self, name: &str) -> Result<Vec<Message>, Failure> {
+        let id = self.named(name)?;
+        let messages = self.pipeline.track(&id).map(|track| track.memory.messages.waiting());
+        Ok(messages.map(|waiting| waiting.cloned().collect()).unwrap_or_default())
+    }
+
     /// What keeps a story.
     pub(super) fn why(&self, name: &str) -> Result<Why, Failure> {
-        let missing = || {
-            Failure::new(format!("there is no story {name}"))
-                .hint("storkit status --all lists all stories")
-                .exit(Exit::NotFound)
-        };
+        let id = self.named(name)?;
+        self.pipeline.why(&id).ok_or_else(|| missing(name))
+    }
+
+    fn named(&self, name: &str) -> Result<StoryId, Failure> {
         match self.pipeline.board().meant(name) {
-            Named::One(id) => self.pipeline.why(&id).ok_or_else(missing),
-            Named::Nothing => Err(missing()),
+            Named::One(id) => Ok(id),
+            Named::Nothing => Err(missing(name)),
             Named::Several(ids) => {
                 let ids: Vec<&str> = ids.iter().map(StoryId::as_str).collect();
                 Err(Failure::new(format!("{name} is the number of several stories: {}", ids.join(", ")))
@@ -109,6 +136,12 @@ impl Offline {
         }
         Err(Refusal { error: "the request came to no end".to_owned(), hint: None, code: 1 }.into())
     }
+}
+
+fn missing(name: &str) -> Failure {
+    Failure::new(format!("there is no story {name}"))
+        .hint("storkit status --all lists all stories")
+        .exit(Exit::NotFound)
 }
 
 /// Opens the board of the project at `root`.

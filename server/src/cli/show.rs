@@ -8,7 +8,7 @@ use storkit_core::snapshot::StoryView;
 use super::exit::{Exit, Failure, Outcome};
 use super::style::{self, paint};
 use super::text::{clean, clean_lines, span};
-use super::{Context, agents, ask, find};
+use super::{Context, agents, ask, find, offline};
 use crate::ledger::{Reader, RunRow, runs_of_logs};
 
 #[derive(Serialize)]
@@ -37,6 +37,18 @@ pub(super) fn run(context: &Context, story: &str) -> Outcome {
         context.out.json(&shown)?;
     } else {
         context.out.data(&render(&shown, context.out.columns()))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints what an agent would get now, whether a daemon runs or not.
+pub(super) fn prompt(context: &Context, story: &str) -> Outcome {
+    let prompt = offline::Offline::look(&context.project()?.root)?.prompt(story)?;
+    if context.out.json {
+        context.out.json(&serde_json::json!({ "prompt": prompt }))?;
+    } else {
+        // A file or a pipe gets it to the letter.
+        context.out.data(&if context.out.is_terminal() { clean_lines(&prompt) } else { prompt })?;
     }
     Ok(Exit::Done)
 }

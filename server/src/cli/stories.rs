@@ -32,7 +32,7 @@ pub(super) fn needs_daemon(context: &Context, what: &str, request: &Request) -> 
     ask::act(context, request, || Err(Failure::no_daemon(what)))
 }
 
-fn by_files(context: &Context, request: Request, note: Option<&str>) -> Result<Done, Failure> {
+pub(super) fn by_files(context: &Context, request: Request, note: Option<&str>) -> Result<Done, Failure> {
     match offline::Offline::look(&context.project()?.root)?.ask(request)? {
         Reply::Done { id, message } => {
             let message = note.map_or_else(|| message.clone(), |note| format!("{message}; {note}"));

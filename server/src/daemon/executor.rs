@@ -47,6 +47,7 @@ pub(super) fn carry_out(world: &Shared, effect: Effect) {
         | Effect::RememberLimits(_)
         | Effect::RunBegan(_)
         | Effect::RunOver(_)
+        | Effect::Sent(_)
         | Effect::Tell(_) => records::record(world, effect),
         // The dispatcher's own.
         Effect::Answer(..) | Effect::Stop => {}

@@ -29,6 +29,7 @@ use crate::ledger::LedgerError;
 use crate::sys::fs::FsError;
 use crate::sys::lock::Holder;
 
+pub use prompt::{NoPrompt, Sources, compose, template};
 pub use start::{Serving, run};
 
 /// How runs are confined: not yet.

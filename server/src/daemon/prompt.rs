@@ -3,23 +3,33 @@
 use std::path::{Path, PathBuf};
 
 use storkit_core::config::{Agent, GateStage};
+use storkit_core::context;
 use storkit_core::effect::RunOrder;
+use storkit_core::front_matter::lines::one_line;
 use storkit_core::hints;
 use storkit_core::memory::{Note, Warm};
-use storkit_core::prompt::{self, Answer, Epic, Failure, LandingFailure, PromptParts, StoryPart};
+use storkit_core::message::Message;
+use storkit_core::prompt::{
+    self, Answer, Epic, Failure, LandingFailure, MessagePart, PromptParts, StoryPart,
+};
 use storkit_core::sighting::FileKey;
 use storkit_core::stage::Stage;
 use storkit_core::story_file::{self, Doc};
 
 use super::world::World;
+use crate::board::read_context;
+use crate::ledger::EventRow;
 use crate::sys::fs::write_atomic;
+use crate::sys::layout::Layout;
 
 /// Most bytes of AGENT.md that are read.
 const AGENT_MD_MAX: usize = 256 * 1024;
+/// Longest line about an event, in characters.
+const EVENT_CHARS_MAX: usize = 300;
 
 /// Why a run cannot be ordered.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoPrompt {
+pub enum NoPrompt {
     /// The agent has no program.
     #[error("{0}")]
     NoCommand(String),
@@ -42,13 +52,32 @@ pub(super) enum NoPrompt {
     Template(String),
 }
 
-/// The text that an agent gets: all of it, or in a session that goes on what is new to it.
+/// What a prompt is made from, besides the run's order.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// Where the project's files lie.
+    pub layout: &'a Layout,
+    /// The branch that the story is to land on.
+    pub base_branch: &'a str,
+    /// What happened to the story since its last run.
+    pub news: Vec<EventRow>,
+}
+
+/// The text that an agent gets.
 pub(super) fn text(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Result<String, NoPrompt> {
+    let news = world.ledger.news(&order.story);
+    let sources = Sources { layout: &world.layout, base_branch: &world.base_branch, news };
+    compose(&sources, order, warm)
+}
+
+/// The text that an agent gets: all of it, or in a session that goes on what is new to it. It is made from files
+/// alone, also where no daemon runs.
+pub fn compose(sources: &Sources<'_>, order: &RunOrder, warm: Option<&Warm>) -> Result<String, NoPrompt> {
     if let Some(warm) = warm {
-        return Ok(prompt::resume(&news(parts(world, order)?, order, warm)));
+        return Ok(prompt::resume(&news(parts(sources, order)?, order, warm)));
     }
-    let (path, template) = template(world, &order.agent)?;
-    let parts = parts(world, order)?;
+    let (path, template) = template(sources.layout, &order.agent)?;
+    let parts = parts(sources, order)?;
     prompt::render(&template, &parts).map_err(|error| {
         let problem = error.problem(&path.display().to_string());
         NoPrompt::Template(hints::render(&problem, &template))
@@ -70,10 +99,10 @@ fn news(all: PromptParts, order: &RunOrder, warm: &Warm) -> PromptParts {
 }
 
 /// The template: the one that the agent names, which must be there; else the role's, or the built-in one.
-fn template(world: &World, agent: &Agent) -> Result<(PathBuf, String), NoPrompt> {
+pub fn template(layout: &Layout, agent: &Agent) -> Result<(PathBuf, String), NoPrompt> {
     let named = agent.prompt.is_some();
     let name = agent.prompt.clone().unwrap_or_else(|| format!("prompts/{}.md", agent.role.name()));
-    let path = world.layout.dot().join(name);
+    let path = layout.dot().join(name);
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok((path, text)),
         Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => {
@@ -83,21 +112,22 @@ fn template(world: &World, agent: &Agent) -> Result<(PathBuf, String), NoPrompt>
     }
 }
 
-fn parts(world: &World, order: &RunOrder) -> Result<PromptParts, NoPrompt> {
-    let text = story_text(world, order)?;
+fn parts(sources: &Sources<'_>, order: &RunOrder) -> Result<PromptParts, NoPrompt> {
+    let layout = sources.layout;
+    let text = story_text(layout, order)?;
     let name = order.story.file_name();
     let story = story_file::parse(order.stage, &name, text.as_bytes())
         .map_err(|problem| NoPrompt::Story(format!("{}: {}", problem.path, problem.message)))?;
     let doc = Doc::new(&text);
     let stage = if order.stage == Stage::Merge { GateStage::Merge } else { GateStage::Current };
     Ok(PromptParts {
-        epic: order.epic.as_ref().and_then(|key| epic(world, key)),
+        epic: order.epic.as_ref().and_then(|key| epic(layout, key)),
         agent: order.agent.name.to_string(),
         stage: order.stage.name().to_owned(),
         run: order.run.to_string(),
         attempt: order.attempt,
         max_retries: order.config.max_retries,
-        base_branch: world.base_branch.clone(),
+        base_branch: sources.base_branch.to_owned(),
         branch: order.story.branch(),
         worktree: order.worktree.clone(),
         gates: order.config.gates_at(stage).map(|gate| gate.run.clone()).collect(),
@@ -109,15 +139,18 @@ fn parts(world: &World, order: &RunOrder) -> Result<PromptParts, NoPrompt> {
             .answer
             .or(story.question.as_ref().map(|asked| asked.value))
             .and_then(|n| answer(&doc, n)),
-        agent_md: agent_md(world),
+        messages: order.messages.iter().map(message).collect(),
+        // A context that cannot be read is no reason not to run.
+        context: read_context(layout).map(|text| context::for_prompt(&text)).unwrap_or_default(),
+        events: sources.news.iter().map(event).collect(),
+        agent_md: agent_md(layout),
         nonce: uuid::Uuid::new_v4().simple().to_string(),
         story: StoryPart::new(&story, &text),
-        ..PromptParts::default()
     })
 }
 
-fn story_text(world: &World, order: &RunOrder) -> Result<String, NoPrompt> {
-    let path = world.layout.story(order.stage, &order.story);
+fn story_text(layout: &Layout, order: &RunOrder) -> Result<String, NoPrompt> {
+    let path = layout.story(order.stage, &order.story);
     std::fs::read_to_string(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => NoPrompt::Moved(order.story.to_string()),
         _ => NoPrompt::Story(format!("cannot read {}: {error}", path.display())),
@@ -133,8 +166,17 @@ fn landing(note: &Note) -> Option<LandingFailure> {
     Some(LandingFailure { what: note.what.clone(), files, tail: note.tail.clone() })
 }
 
-fn epic(world: &World, key: &FileKey) -> Option<Epic> {
-    let path = world.layout.root().join(key.path());
+fn message(message: &Message) -> MessagePart {
+    let from = message.from.as_ref().map(ToString::to_string);
+    MessagePart { from, at: message.at.rfc3339(), text: message.text.clone() }
+}
+
+fn event(event: &EventRow) -> String {
+    format!("- {} {}: {}\n", event.at, event.kind, one_line(&event.text, EVENT_CHARS_MAX))
+}
+
+fn epic(layout: &Layout, key: &FileKey) -> Option<Epic> {
+    let path = layout.root().join(key.path());
     let text = std::fs::read_to_string(path).ok()?;
     let story = story_file::parse(key.stage, &key.name, text.as_bytes()).ok()?;
     let body = Doc::new(&text).body().trim().to_owned();
@@ -148,8 +190,8 @@ fn answer(doc: &Doc<'_>, number: u32) -> Option<Answer> {
 }
 
 /// The project's notes; nothing where there are none.
-fn agent_md(world: &World) -> String {
-    let mut text = std::fs::read_to_string(world.layout.agent_md()).unwrap_or_default();
+fn agent_md(layout: &Layout) -> String {
+    let mut text = std::fs::read_to_string(layout.agent_md()).unwrap_or_default();
     text.truncate(text.floor_char_boundary(AGENT_MD_MAX));
     text
 }

@@ -147,6 +147,12 @@ impl Ledger {
         self.query(move |connection| read::events_since(connection, seq)).unwrap_or_default()
     }
 
+    /// What happened to a story since its last run ended.
+    pub fn news(&self, story: &StoryId) -> Vec<EventRow> {
+        let story = story.clone();
+        self.query(move |connection| read::news(connection, &story)).unwrap_or_default()
+    }
+
     /// US dollars spent on this calendar day (and on days after it, so that a clock set back reopens nothing).
     pub fn spent_today(&self) -> Spent {
         let today = jiff::Zoned::now().date();

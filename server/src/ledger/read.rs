@@ -15,6 +15,10 @@ use super::{EVENTS_PER_READ_MAX, LedgerError, store};
 
 /// Most runs that one call reads; the newest are kept.
 const RUNS_MAX: u32 = 50_000;
+/// Most events that are news to an agent; the newest are kept.
+const NEWS_MAX: u32 = 20;
+/// The kinds of events that are news: failures, questions and messages reach it by ways of their own.
+const NEWS_KINDS: &str = "('moved', 'green', 'review', 'blocked', 'merging', 'landed', 'problem')";
 
 /// One run, as the ledger has it or as it was found in its log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,17 +127,41 @@ pub(super) fn events_since(connection: &Connection, seq: u64) -> rusqlite::Resul
     let mut select = connection.prepare_cached(&format!(
         "SELECT seq, at, story, kind, text, json FROM events WHERE seq > ?1 ORDER BY seq LIMIT {EVENTS_PER_READ_MAX}"
     ))?;
-    let rows = select.query_map([seq.cast_signed()], |row| {
-        Ok(EventRow {
-            seq: row.get::<_, i64>(0)?.cast_unsigned(),
-            at: row.get(1)?,
-            story: row.get(2)?,
-            kind: row.get(3)?,
-            text: row.get(4)?,
-            json: row.get(5)?,
-        })
-    })?;
+    let rows = select.query_map([seq.cast_signed()], event_row)?;
     rows.collect()
+}
+
+fn event_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    Ok(EventRow {
+        seq: row.get::<_, i64>(0)?.cast_unsigned(),
+        at: row.get(1)?,
+        story: row.get(2)?,
+        kind: row.get(3)?,
+        text: row.get(4)?,
+        json: row.get(5)?,
+    })
+}
+
+/// What happened to a story since its last run ended, the oldest first, as far as its agent does not know it from
+/// elsewhere; nothing for a story without a run.
+pub(super) fn news(connection: &Connection, story: &StoryId) -> rusqlite::Result<Vec<EventRow>> {
+    let ended: Option<String> = connection
+        .prepare_cached(
+            "SELECT ended FROM runs WHERE story = ?1 AND ended IS NOT NULL ORDER BY started DESC LIMIT 1",
+        )?
+        .query_map([story.as_str()], |row| row.get(0))?
+        .next()
+        .transpose()?;
+    let Some(ended) = ended.and_then(|at| at.parse::<Timestamp>().ok()) else { return Ok(Vec::new()) };
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT seq, at, story, kind, text, json FROM events WHERE story = ?1 AND kind IN {NEWS_KINDS}
+         ORDER BY seq DESC LIMIT {NEWS_MAX}"
+    ))?;
+    let rows = select.query_map([story.as_str()], event_row)?;
+    let mut news: Vec<EventRow> = rows.collect::<rusqlite::Result<_>>()?;
+    news.retain(|event| event.at.parse::<Timestamp>().is_ok_and(|at| at >= ended));
+    news.reverse();
+    Ok(news)
 }
 
 pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<u64> {
@@ -259,6 +287,11 @@ impl Reader {
     /// All runs, of one story or of all, oldest first.
     pub fn runs(&self, story: Option<&StoryId>) -> Vec<RunRow> {
         runs(&self.connection, story).unwrap_or_default()
+    }
+
+    /// What happened to a story since its last run ended.
+    pub fn news(&self, story: &StoryId) -> Vec<EventRow> {
+        news(&self.connection, story).unwrap_or_default()
     }
 
     /// What each run used, the oldest first, and whether that is all that ever ran here.

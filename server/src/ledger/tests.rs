@@ -181,6 +181,42 @@ fn money_spent_before_today_is_not_todays_and_a_clock_set_back_reopens_nothing()
 }
 
 #[test]
+fn news_are_what_happened_to_the_story_since_its_last_run_ended() {
+    let place = Place::new();
+    let ledger = place.open();
+    let told = |at_text: &str, kind: &str, of: Option<StoryId>| EventEntry {
+        at: at(at_text),
+        story: of,
+        kind: kind.to_owned(),
+        ..event(at_text)
+    };
+    ledger.record_event(told("2026-11-21T10:00:01Z", "moved", Some(story())));
+    ledger.record(start(1));
+    assert_eq!(ledger.news(&story()), [], "nothing is news before the first run is over");
+    let run = RunId(uuid::Uuid::from_u128(1));
+    let ended = at("2026-11-21T10:00:05Z");
+    let end = RunEnd { run, at: ended, how: "done".to_owned(), exit: Some(0), signal: None, summary: None };
+    ledger.record(Entry::RunEnded(end));
+    let other = StoryId::new("2_b").expect("an id");
+    for (at_text, kind, of) in [
+        ("2026-11-21T10:00:04.9Z", "moved", story()),
+        ("2026-11-21T10:00:05Z", "review", story()),
+        ("2026-11-21T10:00:05.5Z", "moved", story()),
+        ("2026-11-21T10:00:06Z", "running", story()),
+        ("2026-11-21T10:00:06Z", "moved", other),
+    ] {
+        ledger.record_event(told(at_text, kind, Some(of)));
+    }
+    let texts =
+        |ledger: &Ledger| ledger.news(&story()).into_iter().map(|event| event.text).collect::<Vec<_>>();
+    assert_eq!(texts(&ledger), ["2026-11-21T10:00:05Z", "2026-11-21T10:00:05.5Z"]);
+    for _ in 0..50 {
+        ledger.record_event(told("2026-11-21T10:00:07Z", "moved", Some(story())));
+    }
+    assert_eq!(texts(&ledger).len(), 20);
+}
+
+#[test]
 fn a_reader_reads_while_the_ledger_is_written() {
     let place = Place::new();
     let ledger = place.open();

@@ -43,6 +43,11 @@ impl Layout {
         self.dot().join("AGENT.md")
     }
 
+    /// `.storkit/context.md`.
+    pub fn context(&self) -> PathBuf {
+        self.dot().join("context.md")
+    }
+
     /// `.storkit/prompts/`.
     pub fn prompts(&self) -> PathBuf {
         self.dot().join("prompts")

@@ -24,6 +24,7 @@ mod past;
 mod review;
 mod runtimes;
 mod settings;
+mod talk;
 mod terminal;
 mod together;
 mod warm;

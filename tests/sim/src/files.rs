@@ -89,6 +89,9 @@ impl File {
                 self.questions.insert(*number, false);
             }
             Edit::AppendRejection { .. } => self.rejections += 1,
+            Edit::Answer { number, .. } => {
+                self.questions.insert(*number, true);
+            }
         }
     }
 

@@ -1,12 +1,12 @@
-//! Adds storkit's sections to a story's text: a question at the end, a rejection below the review notes.
+//! Adds storkit's sections to a story's text: a question at the end, its answer, a rejection below the review notes.
 //!
 //! What an agent or a person says goes in such that it cannot pass for a section of the story.
 
 use super::lines::{Eol, Lines};
 use crate::story_file::doc::{self, Doc, Fences};
 
-/// Most bytes of a question or a rejection that are written.
-pub(super) const SAID_BYTES_MAX: usize = 32 * 1024;
+/// Most bytes of a question, an answer or a rejection that are written.
+pub const SAID_BYTES_MAX: usize = 32 * 1024;
 
 /// `## Question n`, its text and an empty `### Answer` at the end of the file. The same question is not asked twice.
 pub(super) fn append_question(text: &str, number: u32, question: &str) -> String {
@@ -42,6 +42,27 @@ pub(super) fn append_rejection(text: &str, body: usize, number: u32, rejection: 
     format!("{}{entry}{gap}{after}", closed(before, eol))
 }
 
+/// What a person says below the `### Answer` of the last `## Question n`, behind what stands there already. A heading
+/// that somebody took away is made again. The same answer is not written twice. `body` is where the story's text
+/// begins, in bytes.
+pub(super) fn write_answer(text: &str, body: usize, number: u32, answer: &str) -> String {
+    let eol = Eol::of(text);
+    let e = eol.as_str();
+    let said = quoted(answer, eol);
+    let Some(section) = doc::question_section(&text[body..], number) else {
+        return format!("{}## Question {number}{e}{e}### Answer{e}{e}{said}", closed(text, eol));
+    };
+    let there = Doc::new(text).question(number).and_then(|question| question.answer);
+    if there.is_some_and(|there| lines(there).ends_with(&lines(&said))) {
+        return text.to_owned();
+    }
+    let headed = doc::headings(&text[body..][section.clone()]).any(|heading| doc::is_answer(&heading));
+    let heading = if headed { String::new() } else { format!("### Answer{e}{e}") };
+    let (before, after) = text.split_at(body + section.end);
+    let gap = if after.is_empty() { "" } else { e };
+    format!("{}{heading}{said}{gap}{after}", closed(before, eol))
+}
+
 /// The text, ended such that a heading can follow: an open code block closed, a line end, a blank line.
 fn closed(text: &str, eol: Eol) -> String {
     let e = eol.as_str();
@@ -69,7 +90,7 @@ fn closed(text: &str, eol: Eol) -> String {
 
 /// What somebody said, safe between headings: in the file's line ends, without control characters, with headings
 /// escaped and code blocks closed. It ends in a line end.
-fn quoted(said: &str, eol: Eol) -> String {
+pub(crate) fn quoted(said: &str, eol: Eol) -> String {
     let mut cut = said.len().min(SAID_BYTES_MAX);
     while !said.is_char_boundary(cut) {
         cut -= 1;
@@ -99,8 +120,9 @@ fn quoted(said: &str, eol: Eol) -> String {
 }
 
 fn same(there: &str, said: &str) -> bool {
-    let lines = |text: &str| -> Vec<String> {
-        Lines::new(text.trim()).map(|line| line.text.trim_end().to_owned()).collect()
-    };
     lines(there) == lines(said)
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    Lines::new(text.trim()).map(|line| line.text.trim_end()).collect()
 }

@@ -3,7 +3,7 @@
 //! Pure: bytes in, bytes out. Every byte that is not the edit's own stays, or the edit is refused.
 
 use super::FILE_BYTES_MAX;
-use super::append::{append_question, append_rejection};
+use super::append::{append_question, append_rejection, write_answer};
 use super::convention::block_as_others_read_it;
 use super::fence::{self, FenceError, Parts};
 use super::keys::{Block, Value};
@@ -80,6 +80,10 @@ fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
         Edit::AppendRejection { number, text: rejection } => {
             let (parts, _) = parsed(text)?;
             Ok(append_rejection(text, parts.body, *number, rejection))
+        }
+        Edit::Answer { number, text: answer } => {
+            let (parts, _) = parsed(text)?;
+            Ok(write_answer(text, parts.body, *number, answer))
         }
     }
 }

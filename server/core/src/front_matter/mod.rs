@@ -2,7 +2,7 @@
 //!
 //! It knows YAML and bytes; what the keys mean is `story_file`'s. It never touches a file.
 
-mod append;
+pub(crate) mod append;
 pub mod convention;
 mod edit;
 pub mod fence;
@@ -10,6 +10,7 @@ mod keys;
 pub mod lines;
 pub mod yaml;
 
+pub use append::SAID_BYTES_MAX;
 pub use edit::{EditError, REASON_CHARS_MAX, edit};
 
 /// One line of text as a YAML value, in quotes where it needs them.

@@ -233,6 +233,68 @@ fn a_question_goes_to_the_end_with_an_empty_answer() {
 }
 
 #[test]
+fn an_answer_goes_below_its_question_in_the_files_own_line_ends() {
+    let answer = |text: &str, number, said: &str| {
+        edited(text, &[Edit::Answer { number, text: said.to_owned() }, Edit::Question(None)])
+    };
+    let asked = edited(
+        "---\na: 1\n---\nbody\n",
+        &[Edit::AppendQuestion { number: 2, text: "Which?".to_owned() }, Edit::Question(Some(2))],
+    );
+    let answered = answer(&asked, 2, "  That one.\n\n## Question 3\n```\n## code ");
+    assert_snapshot!(answered, @r"
+    ---
+    a: 1
+    ---
+    body
+
+    ## Question 2
+
+    Which?
+
+    ### Answer
+
+    That one.
+
+    \## Question 3
+    ```
+    ## code
+    ```
+    ");
+    assert_eq!(
+        answer(&answered, 2, "That one.\n\n## Question 3\n```\n## code"),
+        answered,
+        "not written twice"
+    );
+    let more = answer(&answered, 2, "And more.");
+    assert!(more.starts_with(&answered) && more.ends_with("```\n\nAnd more.\n"), "{more}");
+    let windows = asked.replace('\n', "\r\n");
+    let text = answer(&windows, 2, "one\ntwo\rthree");
+    assert!(text.ends_with("### Answer\r\n\r\none\r\ntwo\r\nthree\r\n"), "{text:?}");
+    assert!(text.starts_with("---\r\na: 1\r\n---\r\nbody\r\n"), "{text:?}");
+    // What a person did to the headings meanwhile is no reason to lose the answer.
+    for (text, new) in [
+        (
+            "## Question 1\nx\n\n### Answer\n## Notes\ny",
+            "## Question 1\nx\n\n### Answer\n\nyes\n\n## Notes\ny",
+        ),
+        ("## Question 1\nx\n# End", "## Question 1\nx\n\n### Answer\n\nyes\n\n# End"),
+        ("body", "body\n\n## Question 1\n\n### Answer\n\nyes\n"),
+        ("## Question 1\n### answer ##\n```\nopen", "## Question 1\n### answer ##\n```\nopen\n```\n\nyes\n"),
+        (
+            "## Question 1\nold\n### Answer\nno\n## Question 1\nnew\n### Answer\n\n\n",
+            "## Question 1\nold\n### Answer\nno\n## Question 1\nnew\n### Answer\n\n\nyes\n",
+        ),
+    ] {
+        assert_eq!(answer(text, 1, "yes"), new);
+        let doc = story_file::Doc::new(new);
+        assert!(
+            doc.question(1).and_then(|question| question.answer).is_some_and(|said| said.ends_with("yes"))
+        );
+    }
+}
+
+#[test]
 fn a_rejection_goes_below_the_review_notes() {
     let reject = |text: &str, number, said: &str| {
         edited(text, &[Edit::AppendRejection { number, text: said.to_owned() }])
@@ -429,6 +491,18 @@ proptest! {
         prop_assert!(!story(&text).answered);
         prop_assert_eq!((doc.questions(), doc.rejections()), (1, 1));
         prop_assert!(text.len() > said.len());
+    }
+
+    #[test]
+    fn what_is_answered_cannot_pass_for_a_section(said in "x\n((#{1,3} (Answer|Question [12]|Review notes)|```|~~~~|> |x|---)\n?){0,9}") {
+        let text = edited("body\n\n## Notes\n", &[
+            Edit::AppendQuestion { number: 1, text: "Which?".to_owned() },
+            Edit::Answer { number: 1, text: said.clone() },
+        ]);
+        let doc = story_file::Doc::new(&text);
+        prop_assert_eq!((doc.questions(), doc.rejections(), doc.review_notes()), (1, 0, None));
+        prop_assert!(doc.question(1).and_then(|question| question.answer).is_some());
+        prop_assert_eq!(edited(&text, &[Edit::Answer { number: 1, text: said }]), text);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::effect::{EditOrder, Effect, MoveOrder};
 use crate::event::{AskId, Outcome};
 use crate::facts::{Edit, EditEnd, MoveEnd};
 use crate::ids::{AgentName, StoryId};
+use crate::message::Message;
 use crate::request::{Refusal, Reply, Request};
 use crate::stage::Stage;
 use crate::story::{HOLD_STOPPED, Story};
@@ -22,6 +23,8 @@ pub(super) enum Step {
     Move(Stage),
     /// Changes the story's file.
     Edit(Vec<Edit>),
+    /// Keeps a message for the story's agent.
+    Send(Message),
 }
 
 /// A request under way.
@@ -80,6 +83,9 @@ impl Pipeline {
             | Request::Start { ref story, .. }
             | Request::Stop { ref story }
             | Request::Retry { ref story }
+            | Request::Answer { ref story, .. }
+            | Request::Send { ref story, .. }
+            | Request::Continue { ref story, .. }
             | Request::Approve { ref story }
             | Request::Reject { ref story, .. }
             | Request::Hold { ref story, .. }
@@ -111,6 +117,9 @@ impl Pipeline {
             Request::Start { agent, .. } => self.plan_start(&story, agent),
             Request::Stop { .. } => Ok(self.plan_stop(&story)),
             Request::Retry { .. } => Ok(self.plan_retry(&story)),
+            Request::Answer { text, .. } => self.plan_answer(&story, text),
+            Request::Send { from, text, .. } => self.plan_send(&story, from.as_deref(), text),
+            Request::Continue { text, .. } => self.plan_continue(&story, text),
             Request::Approve { .. } => plan_approve(&story),
             Request::Reject { text, .. } => self.plan_reject(&story, text),
             Request::Hold { why, .. } => {
@@ -142,7 +151,7 @@ impl Pipeline {
     }
 
     /// Finds the story that a person means.
-    fn resolve(&self, text: &str) -> Result<StoryId, Refusal> {
+    pub(super) fn resolve(&self, text: &str) -> Result<StoryId, Refusal> {
         match self.board.meant(text) {
             Named::One(id) => Ok(id),
             Named::Several(ids) => {
@@ -170,7 +179,7 @@ impl Pipeline {
         self.run_script(Script { ask, story: id.clone(), from, visits: None, doing: None, rest, message })
     }
 
-    fn plan_start(&mut self, story: &Story, agent: Option<String>) -> Plan {
+    pub(super) fn plan_start(&mut self, story: &Story, agent: Option<String>) -> Plan {
         if let Some(hold) = story.hold.as_ref().filter(|hold| !hold.value.is_storkits()) {
             let why = hold.value.why.clone().unwrap_or_else(|| "no reason given".to_owned());
             return Err(refused(format!("{} is held: {why}", story.id), "`storkit unhold` lets it go on"));
@@ -295,6 +304,10 @@ impl Pipeline {
                 "look where it is now: `storkit status`",
             )));
         }
+        if let Step::Send(message) = step {
+            self.deliver(&id, message);
+            return self.run_script(script);
+        }
         // Two writes of one file may be done in either order: the later one waits.
         if matches!(step, Step::Edit(_)) && self.is_writing(&id) {
             script.rest.push_front(step);
@@ -318,6 +331,8 @@ impl Pipeline {
                 track.asked.extend(edits.iter().cloned());
                 self.out.push(Effect::Edit(op, EditOrder { story: id, stage, edits }));
             }
+            // Carried out above.
+            Step::Send(_) => {}
         }
         None
     }
@@ -362,7 +377,8 @@ impl Pipeline {
                 self.touched.insert(id.clone());
                 None
             }
-            (Some(Step::Edit(_)), Outcome::Edit(EditEnd::Written { .. })) => {
+            (Some(Step::Edit(edits)), Outcome::Edit(EditEnd::Written { .. })) => {
+                self.answer_written(&id, edits);
                 self.touched.insert(id.clone());
                 None
             }
@@ -403,7 +419,7 @@ impl Pipeline {
     }
 }
 
-type Plan = Result<(Vec<Step>, String), Refusal>;
+pub(super) type Plan = Result<(Vec<Step>, String), Refusal>;
 
 fn done(id: Option<&StoryId>, message: String) -> Reply {
     Reply::Done { id: id.map(ToString::to_string), message }

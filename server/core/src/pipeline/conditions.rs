@@ -81,7 +81,11 @@ impl Pipeline {
         }
         if let Some(question) = story.question.as_ref().filter(|_| Self::question_is_open(story, track)) {
             let detail = format!("question {} waits for an answer", question.value);
-            let base = condition("question", detail, "write below `### Answer` in the file");
+            let base = condition(
+                "question",
+                detail,
+                format!("write below `### Answer` in the file, or `storkit answer {} -m …`", story.id),
+            );
             found.push(keyed(story, "question", question.value.to_string(), question.place, base));
         }
         if let Some(hold) = &story.hold {

@@ -142,6 +142,7 @@ pub(super) fn apply(edit: &Edit, story: &mut Story) {
         Edit::Hold(why) | Edit::OwnHold(why) => {
             story.hold = why.clone().map(|why| Keyed { value: Hold { why: Some(why) }, place });
         }
+        Edit::Answer { .. } => story.answered = true,
         Edit::AppendQuestion { .. } | Edit::AppendRejection { .. } => {}
     }
 }

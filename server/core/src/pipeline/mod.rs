@@ -15,11 +15,13 @@ mod limits;
 mod merge;
 mod moves;
 mod offline;
+mod preview;
 mod promote;
 mod qa;
 mod runs;
 mod scan;
 mod settle;
+mod talk;
 #[cfg(test)]
 mod tests;
 pub mod track;

@@ -57,7 +57,7 @@ impl Pipeline {
     }
 
     /// Who is to code the story: as asked for, as the story says, or as the first rule that fits does.
-    fn wanted_coder(&self, id: &StoryId, load: &Load) -> Option<&str> {
+    pub(super) fn wanted_coder(&self, id: &StoryId, load: &Load) -> Option<&str> {
         let track = self.tracks.get(id);
         let asked = track.and_then(|track| track.only_agent.as_ref()).map(AgentName::as_str);
         let story = self.story(id)?;
@@ -143,6 +143,7 @@ impl Pipeline {
             resume: memory.warm(&agent, run.role),
             notes: memory.notes.clone(),
             answer: memory.answered,
+            messages: memory.messages.hand_over(run.id),
             agent,
             config,
         };
@@ -163,7 +164,7 @@ impl Pipeline {
     }
 
     /// A coder with the model that the first rule which fits names.
-    fn routed(&self, agent: Agent, story: &Story) -> Agent {
+    pub(super) fn routed(&self, agent: Agent, story: &Story) -> Agent {
         if agent.role != Role::Coder {
             return agent;
         }
@@ -175,7 +176,7 @@ impl Pipeline {
         }
     }
 
-    fn epic_file(&self, story: &Story) -> Option<FileKey> {
+    pub(super) fn epic_file(&self, story: &Story) -> Option<FileKey> {
         let name = &story.epic.as_ref()?.value;
         let Named::One(id) = self.board.named(name) else { return None };
         match self.board.placement(&id) {
@@ -200,6 +201,8 @@ impl Pipeline {
         let end = classify(&facts, role, may_do_nothing);
         self.record_run(id, run, &facts, &end);
         let track = self.track_mut(id);
+        let worked = run.started && (end == RunEnd::Cancelled || !end.is_passing());
+        track.change().messages.settle(run.id, worked);
         track.branch = facts.branch.tip.is_some() || track.branch;
         track.ahead = None;
         if facts.branch.tip.is_some() {
@@ -438,7 +441,7 @@ impl Pipeline {
 }
 
 /// An agent with the story's own settings over its own.
-fn overridden(agent: Agent, story: &Story) -> Agent {
+pub(super) fn overridden(agent: Agent, story: &Story) -> Agent {
     let own = &story.overrides;
     Agent {
         model: own.model.clone().unwrap_or(agent.model),

@@ -6,7 +6,7 @@ mod parts;
 mod render;
 mod sections;
 
-pub use parts::{Answer, Epic, Failure, LandingFailure, PromptParts, StoryPart};
+pub use parts::{Answer, Epic, Failure, LandingFailure, MessagePart, PromptParts, StoryPart};
 pub use render::{PromptError, VARIABLES, check, render};
 pub use sections::{FAILURES_MAX, TAIL_BYTES_MAX, resume};
 

@@ -40,8 +40,8 @@ pub struct PromptParts {
     /// The question that was answered since the last run.
     pub answer: Option<Answer>,
     /// Messages of other agents and people.
-    pub messages: Vec<String>,
-    /// What the project's context holds for the story.
+    pub messages: Vec<MessagePart>,
+    /// The project's shared context.
     pub context: String,
     /// What happened on the board since the last run.
     pub events: String,
@@ -108,6 +108,17 @@ pub struct Epic {
     pub name: String,
     /// Its text.
     pub body: String,
+}
+
+/// What somebody says to the agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MessagePart {
+    /// The story whose agent says it; none is a person.
+    pub from: Option<String>,
+    /// When, in words; may be empty.
+    pub at: String,
+    /// What.
+    pub text: String,
 }
 
 /// A run or a gate that failed.

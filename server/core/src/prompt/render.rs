@@ -4,7 +4,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, Template, UndefinedBehavior}
 use serde::Serialize;
 
 use super::parts::{Epic, PromptParts, StoryPart};
-use super::sections::{answer, around, failures, landing, review_notes};
+use super::sections::{answer, around, context, events, failures, landing, messages, review_notes};
 use super::{PROMPT_BYTES_MAX, TEMPLATE_BYTES_MAX};
 use crate::front_matter::lines::{Lines, one_line};
 use crate::hints;
@@ -88,9 +88,9 @@ struct Vars<'a> {
     landing: String,
     review_notes: String,
     answer: String,
-    messages: &'a [String],
-    context: &'a str,
-    events: &'a str,
+    messages: String,
+    context: String,
+    events: String,
     agent_md: String,
     nonce: &'a str,
     story_id: &'a str,
@@ -146,9 +146,9 @@ fn vars(parts: &PromptParts) -> Vars<'_> {
             .map(|notes| review_notes(notes, &parts.nonce))
             .unwrap_or_default(),
         answer: parts.answer.as_ref().map(|said| answer(said, &parts.nonce)).unwrap_or_default(),
-        messages: &parts.messages,
-        context: &parts.context,
-        events: &parts.events,
+        messages: messages(&parts.messages, &parts.nonce),
+        context: context(&parts.context, &parts.nonce),
+        events: events(&parts.events, &parts.nonce),
         agent_md: without_comments(&parts.agent_md).trim().to_owned(),
         nonce: &parts.nonce,
         story_id: &parts.story.id,
@@ -259,7 +259,7 @@ fn too_long() -> PromptError {
 }
 
 /// Text without HTML comments, which are for people.
-fn without_comments(text: &str) -> String {
+pub(super) fn without_comments(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("<!--") {

@@ -78,11 +78,8 @@ impl<'a> Doc<'a> {
 
     /// The last `## Question n` with its answer: all below `### Answer` up to the next heading of level 1 or 2.
     pub fn question(&self, number: u32) -> Option<Question<'a>> {
-        let asked =
-            |heading: &Heading<'_>| heading.level == 2 && numbered(heading.title, "Question") == Some(number);
-        let heading = headings(self.body).filter(asked).last()?;
-        let section = &self.body[content(self.body, &heading, 2)];
-        let answer = headings(section).find(|heading| heading.title.eq_ignore_ascii_case("Answer"));
+        let section = &self.body[question_section(self.body, number)?];
+        let answer = headings(section).find(is_answer);
         let Some(answer) = answer else {
             return Some(Question { text: section.trim(), answer: None });
         };
@@ -143,6 +140,19 @@ pub fn headings(text: &str) -> impl Iterator<Item = Heading<'_>> {
 pub fn section(text: &str, level: usize, fits: impl Fn(&str) -> bool) -> Option<Range<usize>> {
     let heading = headings(text).find(|heading| heading.level == level && fits(heading.title))?;
     Some(content(text, &heading, level))
+}
+
+/// The bytes below the last `## Question n`, up to the next heading of level 1 or 2.
+pub(crate) fn question_section(body: &str, number: u32) -> Option<Range<usize>> {
+    let asked =
+        |heading: &Heading<'_>| heading.level == 2 && numbered(heading.title, "Question") == Some(number);
+    let heading = headings(body).filter(asked).last()?;
+    Some(content(body, &heading, 2))
+}
+
+/// Whether an answer stands below this heading of a question's section.
+pub(crate) fn is_answer(heading: &Heading<'_>) -> bool {
+    heading.title.eq_ignore_ascii_case("Answer")
 }
 
 fn content(text: &str, heading: &Heading<'_>, level: usize) -> Range<usize> {

@@ -1,10 +1,10 @@
 //! Effects that only tell: into the ledger, and to whoever listens. They never wait.
 
-use storkit_core::effect::{Effect, Notice, RunBegan, RunOver};
+use storkit_core::effect::{Effect, Notice, RunBegan, RunOver, Sent};
 
 use crate::daemon::world::{World, timestamp};
 use crate::http::EventLine;
-use crate::ledger::{Entry, EventEntry, RunEnd, RunStart, SessionEntry, UsageEntry};
+use crate::ledger::{Entry, EventEntry, MessageEntry, RunEnd, RunStart, SessionEntry, UsageEntry};
 
 /// The ledger's name for why nothing starts.
 pub(in crate::daemon) const PAUSED: &str = "paused";
@@ -28,6 +28,7 @@ pub(in crate::daemon) fn record(world: &World, effect: Effect) {
         }
         Effect::RunBegan(began) => world.ledger.record(Entry::RunStarted(started(world, &began))),
         Effect::RunOver(over) => ended(world, *over),
+        Effect::Sent(sent) => world.ledger.record(Entry::Message(message(*sent))),
         Effect::Tell(notice) => tell(world, notice),
         _ => {}
     }
@@ -47,6 +48,11 @@ fn started(world: &World, began: &RunBegan) -> RunStart {
         log: format!("{relative}/{}.ndjson", began.run),
         at: timestamp(began.at),
     }
+}
+
+fn message(sent: Sent) -> MessageEntry {
+    let Sent { story, message } = sent;
+    MessageEntry { at: timestamp(message.at), from: message.from, to: story, text: message.text }
 }
 
 fn ended(world: &World, over: RunOver) {

@@ -9,6 +9,7 @@ mod people;
 mod requests;
 mod rules;
 mod table;
+mod talk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -196,6 +197,7 @@ impl Desk {
                     self.answers.insert(ask, *answer);
                 }
                 Effect::Tell(_)
+                | Effect::Sent(_)
                 | Effect::RememberPause(_)
                 | Effect::RememberLimits(_)
                 | Effect::RunBegan(_)
@@ -358,6 +360,13 @@ impl Desk {
         let branch = BranchFacts { tip: Some(oid('c')), ahead, ..BranchFacts::default() };
         let facts = RunFacts { process: Some(ProcessEnd::Exited(status)), branch, ..RunFacts::default() };
         self.end(op, Outcome::Run(Box::new(facts)));
+    }
+
+    /// The run in flight fails, and the wait before the next one is over.
+    pub(super) fn tell_run_failed(&mut self) {
+        let op = self.pipe.tracks().find_map(|(_, track)| track.work.op()).expect("a run");
+        self.run_ends(op, 3, 0);
+        self.wait(1_100);
     }
 
     pub(super) fn run_ends_with(&mut self, op: OpId, change: impl FnOnce(&mut RunFacts)) {

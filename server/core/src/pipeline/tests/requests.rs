@@ -13,14 +13,14 @@ use crate::time::{Now, Wall};
 
 const A: &str = "1_a";
 
-fn said(answer: Option<Result<Reply, Refusal>>) -> String {
+pub(super) fn said(answer: Option<Result<Reply, Refusal>>) -> String {
     match answer.expect("answered").expect("not refused") {
         Reply::Done { message, .. } => message,
         other => panic!("another answer: {other:?}"),
     }
 }
 
-fn refused(answer: Option<Result<Reply, Refusal>>) -> Refusal {
+pub(super) fn refused(answer: Option<Result<Reply, Refusal>>) -> Refusal {
     answer.expect("answered").expect_err("refused")
 }
 
