@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Agent, Role, Runtime};
+use crate::config::{Agent, Role};
 use crate::facts::{Edit, Usage};
 use crate::ids::{AgentName, Oid, RunId};
 use crate::message::Messages;
@@ -77,11 +77,11 @@ pub struct Warm {
     pub notes_are_new: bool,
 }
 
-/// A limit of a runtime's account, as it is kept over a restart.
+/// A limit of an account, as it is kept over a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitMemo {
-    /// The runtime.
-    pub runtime: Runtime,
+    /// What is limited together: a runtime, and where it has several accounts which.
+    pub account: String,
     /// When it is over.
     pub until: Wall,
     /// How long it was when it was set, in milliseconds; it ends when either is over.

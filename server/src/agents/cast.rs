@@ -1,5 +1,5 @@
 //! The recording of an agent's terminal, `<run>.cast`: asciinema's format, version 2
-//! (https://docs.asciinema.org/manual/asciicast/v2/). What is typed is not recorded: it may be a secret.
+//! (<https://docs.asciinema.org/manual/asciicast/v2/>). What is typed is not recorded: it may be a secret.
 
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Drain, Pipeline};
-use crate::config::{Agent, Role};
+use crate::config::{Agent, Role, Runtime};
 use crate::effect::{Effect, Topic};
 use crate::ids::{AgentName, StoryId};
 use crate::memory::LimitMemo;
@@ -24,7 +24,7 @@ pub(super) struct Limit {
 /// The limits in force, and who has failed lately.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
-    by_runtime: BTreeMap<&'static str, Limit>,
+    by_account: BTreeMap<String, Limit>,
     strikes: BTreeMap<AgentName, BTreeSet<StoryId>>,
 }
 
@@ -36,44 +36,47 @@ impl Pipeline {
             let left = left.min(memo.span_ms).min(LIMIT_MAX_MS);
             if left > 0 {
                 let until_ms = self.now.mono_ms.saturating_add(left);
-                self.limits.by_runtime.insert(memo.runtime.name(), Limit { memo, until_ms });
+                self.limits.by_account.insert(memo.account.clone(), Limit { memo, until_ms });
             }
         }
     }
 
-    /// Nothing more is started with the runtime of the run's agent for so long.
+    /// Nothing more is started on the account of the run's agent for so long.
     pub(super) fn limit(&mut self, id: &StoryId, agent: &AgentName, wait_ms: u64, why: &str) {
-        let Some(runtime) = self.config.agent(agent).map(|agent| agent.runtime) else { return };
+        let Some((account, runtime)) = self.config.agent(agent).map(|agent| (account(agent), agent.runtime))
+        else {
+            return;
+        };
         let span_ms = wait_ms.clamp(1, LIMIT_MAX_MS);
         let until_ms = self.now.mono_ms.saturating_add(span_ms);
         let until = Wall(self.now.wall.0.saturating_add(i64::try_from(span_ms).unwrap_or(i64::MAX)));
         let why = format!("{} is limited: {why}", runtime.name());
         let longer = |limit: &Limit| limit.until_ms >= until_ms;
-        if self.limits.by_runtime.get(runtime.name()).is_some_and(longer) {
+        if self.limits.by_account.get(&account).is_some_and(longer) {
             return;
         }
         self.tell(Topic::Agent, Some(id), format!("{why}; it goes on in {}", words(span_ms)));
-        let memo = LimitMemo { runtime, until, span_ms, why };
-        self.limits.by_runtime.insert(runtime.name(), Limit { memo, until_ms });
+        let memo = LimitMemo { account: account.clone(), until, span_ms, why };
+        self.limits.by_account.insert(account, Limit { memo, until_ms });
         self.limits_changed();
     }
 
     /// Ends what is over.
     pub(super) fn expire_limits(&mut self) {
         let now = self.now;
-        let before = self.limits.by_runtime.len();
+        let before = self.limits.by_account.len();
         self.limits
-            .by_runtime
+            .by_account
             .retain(|_, limit| limit.until_ms > now.mono_ms && limit.memo.until.0 > now.wall.0);
-        if self.limits.by_runtime.len() < before {
+        if self.limits.by_account.len() < before {
             self.limits_changed();
         }
     }
 
     /// Ends the limit of an agent's account, as a person asked. Whether there was one.
     pub(super) fn unlimit(&mut self, agent: &AgentName) -> bool {
-        let Some(runtime) = self.config.agent(agent).map(|agent| agent.runtime) else { return false };
-        let was = self.limits.by_runtime.remove(runtime.name()).is_some();
+        let Some(account) = self.config.agent(agent).map(account) else { return false };
+        let was = self.limits.by_account.remove(&account).is_some();
         if was {
             self.limits_changed();
         }
@@ -81,14 +84,14 @@ impl Pipeline {
     }
 
     fn limits_changed(&mut self) {
-        let memos = self.limits.by_runtime.values().map(|limit| limit.memo.clone()).collect();
+        let memos = self.limits.by_account.values().map(|limit| limit.memo.clone()).collect();
         self.out.push(Effect::RememberLimits(memos));
         self.touch_restless();
     }
 
     /// The limit that an agent is under: why, and until when.
     pub(super) fn limit_of(&self, agent: &Agent) -> Option<(&str, Wall)> {
-        let limit = self.limits.by_runtime.get(agent.runtime.name())?;
+        let limit = self.limits.by_account.get(&account(agent))?;
         Some((&limit.memo.why, limit.memo.until))
     }
 
@@ -99,7 +102,7 @@ impl Pipeline {
             let left = u64::try_from(limit.memo.until.0.saturating_sub(wall)).unwrap_or(0);
             limit.until_ms.min(self.now.mono_ms.saturating_add(left.max(1)))
         };
-        self.limits.by_runtime.values().map(ends).min()
+        self.limits.by_account.values().map(ends).min()
     }
 
     /// Whether a story waits for nothing but the end of a limit.
@@ -111,7 +114,7 @@ impl Pipeline {
             _ => return false,
         };
         let limited = |agent: &Agent| agent.role == role && self.limit_of(agent).is_some();
-        !self.limits.by_runtime.is_empty()
+        !self.limits.by_account.is_empty()
             && self.config.agents.iter().any(limited)
             && self.obstacles(id).iter().all(|obstacle| obstacle.what == "agent")
     }
@@ -149,5 +152,19 @@ impl Pipeline {
     fn touch_restless(&mut self) {
         let all: Vec<_> = self.restless.iter().cloned().collect();
         self.touched.extend(all);
+    }
+}
+
+/// What is limited together: a runtime, as it has one account; of those that may be anybody's, the program or address.
+fn account(agent: &Agent) -> String {
+    let of = |what: &str| format!("{} {what}", agent.runtime.name());
+    let address = |variable: &str| agent.env.get(variable).map_or_else(String::new, Clone::clone);
+    match agent.runtime {
+        Runtime::Acp => of(&agent.command),
+        Runtime::OpenAi => of(&address("OPENAI_BASE_URL")),
+        Runtime::GeminiApi => of(&address("GEMINI_BASE_URL")),
+        Runtime::ClaudeCode | Runtime::Codex | Runtime::Gemini | Runtime::Command => {
+            agent.runtime.name().to_owned()
+        }
     }
 }

@@ -155,3 +155,17 @@ fn an_agent_that_fails_on_three_stories_is_drained_and_one_success_forgets() {
     }
     assert!(desk.pipe.is_drained(&agent("coder-1").name));
 }
+
+#[test]
+fn agents_that_are_other_programs_have_accounts_of_their_own() {
+    let mut config = two();
+    for (agent, command) in config.agents.iter_mut().zip(["claude-agent-acp", "codex-acp"]) {
+        (agent.runtime, agent.command) = (Runtime::Acp, command.to_owned());
+    }
+    let mut desk = Desk::new(config, vec![story(A, Stage::Current)]);
+    let (op, order) = desk.run_starts();
+    assert_eq!(order.agent.name.as_str(), "coder-1");
+    ends(&mut desk, op, "s1", Ending::RateLimited { reset: Reset::after(600), text: "429".to_owned() });
+    let (_, order) = desk.run_starts();
+    assert_eq!(order.agent.name.as_str(), "coder-2");
+}
