@@ -51,6 +51,12 @@ fn help_lists_every_command_and_no_inner_one() {
       retry        Forget a story's failures and start it at once
       approve      Pass a story's review: from qa on to merge
       reject       Send a story back to its coder, with what is wrong
+      answer       Answer the question of a story's agent, which goes on with it at
+                   once
+      send         Tell a story's agent something: it goes into its next prompt
+      continue     Send one more prompt into a story's last session, and start it
+      context      Show or change what all prompts of the project hold:
+                   .storkit/context.md
       pause        Start nothing new until `storkit resume`
       resume       End a pause, or make an agent available again
       logs         Show what a story's agents and gates printed
