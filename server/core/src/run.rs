@@ -44,7 +44,7 @@ pub enum RunEnd {
     Authentication(String),
     /// It cannot run as it is configured, in words: the agent is drained; it costs nothing.
     Configuration(String),
-    /// It was refused a tool and did nothing: a failure, in words.
+    /// It was refused a tool and did nothing: a question to a person.
     PermissionWanted(String),
     /// The model refused the work: a failure, in words.
     Refused(String),
@@ -121,7 +121,6 @@ impl RunEnd {
         match self {
             Self::Failed(why)
             | Self::MergeFailed(why)
-            | Self::PermissionWanted(why)
             | Self::Refused(why)
             | Self::OutOfTurns(why)
             | Self::OutOfBudget(why)
@@ -316,14 +315,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_tool_counts_where_nothing_was_done() {
+    fn a_refused_tool_is_told_where_nothing_was_done() {
         let mut facts = exited(0);
         facts.ending = Some(Ending::PermissionWanted { tool: "Bash".to_owned(), input: "git".to_owned() });
         assert_eq!(classify(&facts, Role::Coder, false), RunEnd::Done);
         facts.branch.ahead = 0;
         let end = classify(&facts, Role::Coder, true);
         assert_eq!(end, RunEnd::PermissionWanted("it may not use Bash: git".to_owned()));
-        assert_eq!(end.failure(), Some("it may not use Bash: git"));
+        assert_eq!(end.failure(), None, "it costs no attempt");
         assert!(matches!(classify(&facts, Role::Qa, false), RunEnd::PermissionWanted(_)));
     }
 

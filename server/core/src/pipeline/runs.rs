@@ -236,6 +236,7 @@ impl Pipeline {
         match end {
             RunEnd::WorktreeLost => self.worktree_lost(id),
             RunEnd::Question(text) => self.ask_person(id, text),
+            RunEnd::PermissionWanted(what) => self.ask_permission(id, &what),
             RunEnd::Rejected(text) => self.rejected_by_agent(id, text),
             RunEnd::TryLater(after_ms) => self.try_later(id, after_ms),
             RunEnd::Transient(_) => self.try_later(id, None),
@@ -252,7 +253,6 @@ impl Pipeline {
             RunEnd::Cancelled
             | RunEnd::Failed(_)
             | RunEnd::MergeFailed(_)
-            | RunEnd::PermissionWanted(_)
             | RunEnd::Refused(_)
             | RunEnd::OutOfTurns(_)
             | RunEnd::OutOfBudget(_)
@@ -351,6 +351,17 @@ impl Pipeline {
     fn drain(&mut self, id: &StoryId, why: String) {
         let Some(name) = self.tracks.get(id).and_then(|track| track.memory.agent.clone()) else { return };
         self.drain_agent(id, name, why);
+    }
+
+    /// Nobody is there to say yes while an agent runs: the file asks, and the session goes on with the answer.
+    fn ask_permission(&mut self, id: &StoryId, what: &str) {
+        let agent = self.tracks.get(id).and_then(|track| track.memory.agent.as_ref());
+        let agent = agent.map_or_else(String::new, |agent| format!(" of agent {agent}"));
+        let text = format!(
+            "The agent did nothing, since {what}.\n\nLet it in .storkit/project.toml (`args`{agent}) and answer that it \
+             may now, or answer how to do without."
+        );
+        self.ask_person(id, text);
     }
 
     fn ask_person(&mut self, id: &StoryId, text: String) {
