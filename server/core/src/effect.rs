@@ -8,6 +8,7 @@ use crate::config::{Agent, Config, Gate, Strategy};
 use crate::event::AskId;
 use crate::facts::{Edit, GateResult, Usage};
 use crate::ids::{AgentName, Oid, OpId, RunId, StoryId};
+use crate::leave::Leave;
 use crate::memory::{LimitMemo, Memory, Note, Warm};
 use crate::message::Message;
 use crate::request::{Refusal, Reply};
@@ -129,6 +130,8 @@ pub struct RunOrder {
     pub notes: Vec<Note>,
     /// Whether the last question's answer is to be in the prompt: its number.
     pub answer: Option<u32>,
+    /// What people said of tools that an agent wanted to use for the story.
+    pub leave: Leave,
     /// What others have to say to the agent.
     pub messages: Vec<Message>,
     /// The configuration in force.

@@ -16,6 +16,7 @@ pub mod graph;
 pub mod hints;
 pub mod ids;
 pub mod invariants;
+pub mod leave;
 pub mod memory;
 pub mod message;
 pub mod pipeline;

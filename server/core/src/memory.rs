@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Agent, Role};
 use crate::facts::{Edit, Usage};
 use crate::ids::{AgentName, Oid, RunId};
+use crate::leave::Leave;
 use crate::message::Messages;
 use crate::runtime::Resume;
 use crate::stage::Stage;
@@ -138,6 +139,8 @@ pub struct Memory {
     pub runs: u32,
     /// Questions so far.
     pub questions: u32,
+    /// What people said of tools that its agents wanted to use.
+    pub leave: Leave,
     /// The last run.
     pub run: Option<RunId>,
     /// Its agent.

@@ -1,7 +1,8 @@
 //! How a run ended: the first rule that applies, in the order that the interface names.
 
-use crate::config::Role;
+use crate::config::{Permissions, Role};
 use crate::facts::{BranchFacts, ProcessEnd, RunFacts};
+use crate::leave::{Leave, Verdict};
 use crate::runtime::{Ending, Reset, clip};
 
 /// The exit status that asks for another try later: `EX_TEMPFAIL` of sysexits.h.
@@ -190,6 +191,29 @@ pub fn classify(facts: &RunFacts, role: Role, may_do_nothing: bool) -> RunEnd {
         return refused.map_or(RunEnd::Done, RunEnd::PermissionWanted);
     }
     of_branch(&facts.branch, may_do_nothing, refused)
+}
+
+/// Whether a tool that the agent was refused is a person's to decide, whatever else it did: its configuration says so,
+/// and nobody has decided it yet. Its work is not finished then.
+pub fn is_to_ask(ending: Option<&Ending>, permissions: Permissions, leave: &Leave) -> bool {
+    let Some(Ending::PermissionWanted { tool, .. }) = ending else { return false };
+    permissions == Permissions::Ask && leave.of(tool).is_none()
+}
+
+/// What a refused tool comes to, by what the configuration and people say of it.
+pub fn with_leave(end: RunEnd, facts: &RunFacts, permissions: Permissions, leave: &Leave) -> RunEnd {
+    let Some(Ending::PermissionWanted { tool, input }) = &facts.ending else { return end };
+    match end {
+        RunEnd::Done if is_to_ask(facts.ending.as_ref(), permissions, leave) => {
+            RunEnd::PermissionWanted(permission(tool, input))
+        }
+        RunEnd::PermissionWanted(why) => match leave.of(tool) {
+            None if permissions != Permissions::Deny => RunEnd::PermissionWanted(why),
+            Some(Verdict::Allow) => RunEnd::Failed(format!("{why}, though a person has allowed it")),
+            None | Some(Verdict::Refuse) => RunEnd::Failed(why),
+        },
+        end => end,
+    }
 }
 
 fn of_branch(branch: &BranchFacts, may_do_nothing: bool, refused: Option<String>) -> RunEnd {

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, StoryId};
+use crate::leave::Verdict;
 use crate::stage::Stage;
 
 /// The sort of work that a story is.
@@ -191,6 +192,8 @@ pub struct Story {
     pub question: Option<Keyed<u32>>,
     /// Whether the open question's `### Answer` has text.
     pub answered: bool,
+    /// What that answer says of a tool, where it is about one.
+    pub verdict: Option<Verdict>,
     /// A hash of all bytes of the file: equal means unchanged.
     pub content: u64,
 }

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use storkit_core::config::Permissions;
 use storkit_core::config::Runtime;
 use storkit_core::facts::ProcessEnd;
-use storkit_core::runtime::acp::{Client, Leave, Mcp, Said, Step, Task};
+use storkit_core::leave::Leave;
+use storkit_core::runtime::acp::{Client, Mcp, Said, Step, Task};
 use storkit_core::runtime::{AgentEvent, Ending, Reader, TEXT_LEN_MAX};
 
 fn folder(agent: &str) -> PathBuf {
@@ -37,7 +39,7 @@ fn task(messages: &[(bool, Value)]) -> Task {
         cwd: "/home/user/project".to_owned(),
         prompt: "Create hello.txt and commit it".to_owned(),
         session: load.and_then(|load| load["sessionId"].as_str()).map(str::to_owned),
-        leave: if own().any(refuses) { Leave::Deny } else { Leave::Allow },
+        permissions: if own().any(refuses) { Permissions::Deny } else { Permissions::Allow },
         ..Task::default()
     }
 }
@@ -196,13 +198,33 @@ fn a_refused_tool_is_told_also_where_the_agent_says_it_did_its_work() {
 #[test]
 fn who_wants_to_be_asked_is_asked_and_the_agent_is_cancelled() {
     let messages = transcript("claude", "ok-allow");
-    let steps = replay(Task { leave: Leave::Ask, ..task(&messages) }, &messages);
+    let steps = replay(Task { permissions: Permissions::Ask, ..task(&messages) }, &messages);
     let Ending::PermissionWanted { tool, .. } = ending(&steps) else { panic!("{steps:?}") };
     assert_eq!(tool, "Write");
     let sent = |needle: &str| {
         steps.iter().any(|step| matches!(step, Step::Send(message) if message.to_string().contains(needle)))
     };
     assert!(sent("session/cancel") && sent(r#""outcome":"cancelled""#) && !sent("optionId"));
+}
+
+#[test]
+fn a_tool_of_which_a_person_has_spoken_is_not_asked_about_again() {
+    let messages = transcript("claude", "ok-allow");
+    let asked = |leave: Leave| {
+        let steps = replay(Task { permissions: Permissions::Ask, leave, ..task(&messages) }, &messages);
+        let options = steps.iter().filter_map(|step| match step {
+            Step::Send(message) => message["result"]["outcome"]["optionId"].as_str().map(str::to_owned),
+            _ => None,
+        });
+        (options.collect::<Vec<_>>(), ending(&steps).clone())
+    };
+    let tools = || vec!["Write".to_owned(), "Bash".to_owned()];
+    let (options, end) = asked(Leave { allowed: tools(), ..Leave::default() });
+    assert!(!options.is_empty() && options.iter().all(|option| option == "allow"), "{options:?}");
+    assert_eq!(end, Ending::Done);
+    let (options, end) = asked(Leave { refused: tools(), ..Leave::default() });
+    assert!(!options.is_empty() && options.iter().all(|option| option == "reject"), "{options:?}");
+    assert!(matches!(end, Ending::PermissionWanted { .. }), "it went on, and it is told: {end:?}");
 }
 
 #[test]

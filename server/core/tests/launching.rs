@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use storkit_core::config::{Agent, Role, Runtime};
+use storkit_core::config::{Agent, Permissions, Role, Runtime};
 use storkit_core::ids::{AgentName, RunId};
+use storkit_core::leave::Leave;
 use storkit_core::runtime::{self, Launch, LaunchOrder, PROMPT_ARG_LEN_MAX, PromptBy, Resume};
 
 fn agent(runtime: Runtime) -> Agent {
@@ -18,6 +19,7 @@ fn agent(runtime: Runtime) -> Agent {
         args: Vec::new(),
         env: BTreeMap::new(),
         env_pass: Vec::new(),
+        permissions: Permissions::Allow,
         max_turns: 0,
         max_budget_usd: 0.0,
         timeout_ms: 0,
@@ -25,12 +27,15 @@ fn agent(runtime: Runtime) -> Agent {
     }
 }
 
+static NOTHING_SAID: Leave = Leave { allowed: Vec::new(), refused: Vec::new(), asked: None };
+
 fn order(agent: &Agent) -> LaunchOrder<'_> {
     let run = RunId(uuid::Uuid::from_u128(0x1234));
     LaunchOrder {
         agent,
         run,
         resume: None,
+        leave: &NOTHING_SAID,
         prompt: "Do it.",
         mcp_url: None,
         is_root: false,
@@ -107,10 +112,33 @@ fn an_agent_behind_the_client_protocol_is_started_by_storkits_own_program() {
     GEMINI_CLI_NO_RELAUNCH=true IS_SANDBOX=1 TMPDIR=/t /bin/storkit __acp-agent --session s-1 --model m-1 --mcp http://127.0.0.1:1/mcp -- /opt/own --extra x
     unheeded: max_turns max_budget_usd
     ");
-    let env = [("STORKIT_ACP_MODE", "plan"), ("STORKIT_ACP_PERMISSIONS", "deny")];
+    let env = [("STORKIT_ACP_MODE", "plan")];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let agent = Agent { command: "own".to_owned(), env, ..agent(Runtime::Acp) };
+    let agent =
+        Agent { command: "own".to_owned(), env, permissions: Permissions::Deny, ..agent(Runtime::Acp) };
     insta::assert_snapshot!(shown(&launch(&order(&agent))), @"GEMINI_CLI_NO_RELAUNCH=true /bin/storkit __acp-agent --mode plan --permissions deny -- own");
+}
+
+#[test]
+fn who_may_not_do_everything_is_started_so() {
+    let leave = Leave {
+        allowed: vec!["Bash".to_owned(), "shell".to_owned()],
+        refused: vec!["web".to_owned()],
+        asked: None,
+    };
+    let shown_as = |runtime, permissions| {
+        let agent = Agent { command: "own".to_owned(), permissions, ..agent(runtime) };
+        shown(&launch(&LaunchOrder { leave: &leave, ..order(&agent) }))
+    };
+    let (ask, deny) = (Permissions::Ask, Permissions::Deny);
+    insta::assert_snapshot!(shown_as(Runtime::ClaudeCode, ask), @"DISABLE_AUTOUPDATER=1 own -p {{prompt}} --output-format stream-json --verbose --permission-mode acceptEdits --allowedTools=Bash,shell --session-id 00000000-0000-0000-0000-000000001234");
+    insta::assert_snapshot!(shown_as(Runtime::Codex, deny), @"own exec --json --sandbox workspace-write {{prompt}}");
+    insta::assert_snapshot!(shown_as(Runtime::Gemini, deny), @"GEMINI_CLI_NO_RELAUNCH=true own -p {{prompt}} --output-format stream-json --skip-trust --approval-mode auto_edit --session-id 00000000-0000-0000-0000-000000001234");
+    insta::assert_snapshot!(shown_as(Runtime::Acp, ask), @"GEMINI_CLI_NO_RELAUNCH=true /bin/storkit __acp-agent --permissions ask --allow-tool Bash --allow-tool shell --refuse-tool web -- own");
+    insta::assert_snapshot!(shown_as(Runtime::OpenAi, deny), @r"
+    STORKIT_SESSIONS=/p/sessions /bin/storkit __api-agent openai --role coder --session 00000000-0000-0000-0000-000000001234 --permissions deny --allow-tool Bash --allow-tool shell --refuse-tool web
+    unheeded: command
+    ");
 }
 
 #[test]

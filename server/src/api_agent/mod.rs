@@ -41,7 +41,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         .and_then(|order| work(&order, Path::new("."), &speaker))
         .unwrap_or_else(|ending| ending);
     speaker.ending(&ending);
-    let is_own_end = matches!(ending, Ending::Done | Ending::Asked { .. });
+    let is_own_end = ending.is_finished() || matches!(ending, Ending::Asked { .. });
     ExitCode::from(u8::from(!is_own_end))
 }
 

@@ -6,10 +6,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use storkit_core::config::Role;
-use storkit_core::runtime::{Ending, SESSIONS_VARIABLE};
+use storkit_core::config::{Permissions, Role};
+use storkit_core::leave::{Leave, Verdict};
+use storkit_core::runtime::{ALLOW_OPTION, Ending, PERMISSIONS_OPTION, REFUSE_OPTION, SESSIONS_VARIABLE};
 
 use super::ask::Provider;
+use super::tools::SHELL;
 use super::{configuration, gemini, openai};
 
 /// Most turns of a run whose agent names none.
@@ -61,6 +63,10 @@ pub(super) struct Order {
     pub max_turns: u32,
     /// Most bytes of history that the model is sent.
     pub context_len: usize,
+    /// Whether commands may be run without a person's leave.
+    pub permissions: Permissions,
+    /// What people said of tools, which stands over that.
+    pub leave: Leave,
     pub sessions: PathBuf,
     pub prompt: PathBuf,
     base_url: Option<String>,
@@ -94,6 +100,8 @@ impl Order {
             model: String::new(),
             max_turns: TURNS_DEFAULT,
             context_len: CONTEXT_LEN_DEFAULT,
+            permissions: Permissions::Allow,
+            leave: Leave::default(),
             sessions: path(SESSIONS_VARIABLE, set(SESSIONS_VARIABLE))?,
             prompt: path("STORKIT_PROMPT", set("STORKIT_PROMPT"))?,
             base_url: set(base_url),
@@ -122,6 +130,9 @@ impl Order {
             "--max-turns" => {
                 self.max_turns = value.parse().ok().filter(|turns| *turns > 0).ok_or_else(bad)?;
             }
+            PERMISSIONS_OPTION => self.permissions = Permissions::of_name(&value).ok_or_else(bad)?,
+            ALLOW_OPTION => self.leave.allowed.push(value),
+            REFUSE_OPTION => self.leave.refused.push(value),
             "--context-bytes" => {
                 let length = value.parse().ok().filter(|length| *length >= CONTEXT_LEN_MIN);
                 self.context_len = length.ok_or_else(bad)?;
@@ -129,6 +140,16 @@ impl Order {
             _ => return Err(bad()),
         }
         Ok(())
+    }
+
+    /// Whether that tool may be used. File tools always may: they reach the worktree alone.
+    pub(super) fn may_use(&self, tool: &str) -> Permissions {
+        match self.leave.of(tool) {
+            _ if tool != SHELL => Permissions::Allow,
+            Some(Verdict::Allow) => Permissions::Allow,
+            Some(Verdict::Refuse) => Permissions::Deny,
+            None => self.permissions,
+        }
     }
 
     /// Where the provider answers, without a slash at its end.

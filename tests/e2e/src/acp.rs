@@ -6,7 +6,7 @@ use storkit_testkit::real::{AcpClient, Session};
 use storkit_testkit::{AgentSpec, ProjectBuilder, RealAgent, TestProject};
 
 use crate::play::{Play, STORY, commit};
-use crate::stories::{a_red_gate, a_stop, a_story_is_merged};
+use crate::stories::{a_red_gate, a_stop, a_story_is_merged, a_tool_that_is_asked_for};
 
 /// Writes where leave is given and not where it is refused; in its freest mode commits without asking.
 #[track_caller]
@@ -110,7 +110,7 @@ fn a_stop_codex_acp() {
 fn a_refused_tool(agent: RealAgent, mode: &str, word: &str) {
     let turns = vec![commit("hello.txt", "hello"), Turn::says("I could not.").repeat(Repeat::Forever)];
     let once = |builder: ProjectBuilder| builder.setting("max_retries = 1");
-    let asks = |spec: AgentSpec| spec.env("STORKIT_ACP_MODE", mode).env("STORKIT_ACP_PERMISSIONS", "deny");
+    let asks = |spec: AgentSpec| spec.env("STORKIT_ACP_MODE", mode).with("permissions", "deny");
     let play = Play::with(agent, turns, once, asks);
     let daemon = play.project.up();
     let story = daemon.wait_story(STORY, "stands", |story| story.state == State::Blocked);
@@ -123,6 +123,11 @@ fn a_refused_tool(agent: RealAgent, mode: &str, word: &str) {
 #[test]
 fn a_refused_tool_claude_acp() {
     a_refused_tool(RealAgent::ClaudeAcp, "default", "Bash");
+}
+
+#[test]
+fn a_tool_that_is_asked_for_claude_acp() {
+    a_tool_that_is_asked_for(RealAgent::ClaudeAcp, vec![commit("hello.txt", "no")]);
 }
 
 #[test]

@@ -130,11 +130,11 @@ fn a_time_limit(agent: RealAgent) {
 
 /// It may not run commands, and nobody is there to ask: nothing lands, and the story says why it stands.
 fn a_refused_tool(agent: RealAgent) {
-    let (args, word): (&[&str], &str) = match agent {
-        RealAgent::Codex => (&["--sandbox", "read-only"], "nothing was done"),
+    let (args, state): (&[&str], State) = match agent {
+        RealAgent::Codex => (&["--sandbox", "read-only"], State::Blocked),
         // What needs leave is not even offered.
-        RealAgent::Gemini => (&["--approval-mode", "default"], "nothing was done"),
-        _ => (&["--permission-mode", "default"], "Bash"),
+        RealAgent::Gemini => (&["--approval-mode", "default"], State::Blocked),
+        _ => (&["--permission-mode", "default"], State::Question),
     };
     let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
     let turns = vec![commit("hello.txt", "hello"), Turn::says("I could not.")];
@@ -143,10 +143,46 @@ fn a_refused_tool(agent: RealAgent) {
     let daemon = play.project.up();
     let story =
         daemon.wait_story(STORY, "stands", |story| matches!(story.state, State::Blocked | State::Question));
-    assert!(story.reason.as_ref().is_some_and(|why| why.contains(word)), "{story:?}");
+    assert_eq!(story.state, state, "{story:?}");
+    let (said, word) = match state {
+        State::Question => (play.project.read_story(STORY), "Bash"),
+        _ => (story.reason.clone().unwrap_or_default(), "nothing was done"),
+    };
+    assert!(said.contains(word), "{said}");
     daemon.stop();
     play.assert_quiet();
     assert_eq!(play.on_base("hello.txt"), None);
+}
+
+/// It asks before it runs a command; a person allows it in the story, and the session goes on to a commit on base.
+pub(crate) fn a_tool_that_is_asked_for(agent: RealAgent, refused: Vec<Turn>) {
+    let done = [commit("hello.txt", "hello"), Turn::says("All done.")];
+    let turns = refused.into_iter().chain(done).collect();
+    let play = Play::with(agent, turns, |builder| builder, |spec| spec.with("permissions", "ask"));
+    let daemon = play.project.up();
+    daemon.wait_state(STORY, State::Question);
+    let text = play.project.read_story(STORY);
+    assert!(text.contains("Bash") && text.contains("`allow`"), "{text}");
+    assert_eq!(play.on_base("hello.txt"), None);
+    play.project.storkit(&["answer", "1", "-m", "allow"]).ok();
+    play.wait_done(&daemon);
+    assert_eq!(play.attempts(), [1, 1], "a question costs nothing");
+    daemon.stop();
+    play.assert_quiet();
+    assert_eq!(play.on_base("hello.txt").as_deref(), Some("hello\n"));
+    assert!(play.model.turns_of(WORD).last().is_some_and(|turn| turn.says("allow")), "the session goes on");
+}
+
+#[test]
+fn a_tool_that_is_asked_for_claude197() {
+    let refused = vec![commit("hello.txt", "no"), Turn::says("I may not.")];
+    a_tool_that_is_asked_for(RealAgent::Claude197, refused);
+}
+
+#[test]
+fn a_tool_that_is_asked_for_claude329() {
+    let refused = vec![commit("hello.txt", "no"), Turn::says("I may not.")];
+    a_tool_that_is_asked_for(RealAgent::Claude329, refused);
 }
 
 /// A prompt that no argument takes gets there all the same.

@@ -129,6 +129,7 @@ impl File {
             review_hold: self.review_hold.then_some(place),
             question: self.question.map(|value| Keyed { value, place }),
             answered: self.question.is_some_and(|number| self.questions.get(&number) == Some(&true)),
+            verdict: None,
             content: self.content(),
             id,
         })

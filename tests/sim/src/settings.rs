@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use storkit_core::config::{
-    Agent, BoardRules, Config, Gate, GateStage, Limits, Merge, Role, Runtime, Sandbox, Server, Worktrees,
+    Agent, BoardRules, Config, Gate, GateStage, Limits, Merge, Permissions, Role, Runtime, Sandbox, Server,
+    Worktrees,
 };
 use storkit_core::ids::AgentName;
 use storkit_core::story::Qa;
@@ -72,6 +73,7 @@ fn agent(name: &str, instances: u32) -> Agent {
         args: Vec::new(),
         env: BTreeMap::new(),
         env_pass: Vec::new(),
+        permissions: Permissions::Allow,
         max_turns: 0,
         max_budget_usd: 0.0,
         timeout_ms: 20 * 60_000,

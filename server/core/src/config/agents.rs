@@ -2,7 +2,7 @@
 
 use super::keys::{self, COUNT_MAX};
 use super::legacy::{self, Earlier};
-use super::model::{Agent, Role, Runtime};
+use super::model::{Agent, Permissions, Role, Runtime};
 use super::parse::{is_variable, names};
 use super::raw::{Log, Section};
 use crate::front_matter::lines::one_line;
@@ -98,6 +98,7 @@ fn agent(
     let command = section.text(log, "command").map(|command| command.value).unwrap_or_default();
     let (env, env_pass) = (env(log, section), names(log, section, "env_pass").unwrap_or_default());
     let inactivity_timeout_ms = inactivity(log, section);
+    let permissions = permissions(log, section, runtime);
     Some(Agent {
         name: name?.clone(),
         role,
@@ -109,11 +110,30 @@ fn agent(
         args,
         env,
         env_pass,
+        permissions,
         max_turns: own.max_turns.or(defaults.max_turns).unwrap_or(0),
         max_budget_usd: own.max_budget_usd.or(defaults.max_budget_usd).unwrap_or(0.0),
         timeout_ms: own.timeout_ms.or(defaults.timeout_ms).unwrap_or(TIMEOUT_MS),
         inactivity_timeout_ms,
     })
+}
+
+fn permissions(log: &mut Log<'_>, section: &Section<'_>, runtime: Runtime) -> Permissions {
+    let words = Permissions::NAMES.map(|(permissions, name)| (name, permissions));
+    let Some(said) = section.choice(log, "permissions", &words) else { return Permissions::default() };
+    let at = section.at("permissions").unwrap_or_default();
+    match (runtime, said) {
+        (Runtime::Codex | Runtime::Gemini, Permissions::Ask) => {
+            let what = format!("`permissions` (`ask`): {} never asks when nobody is there.", runtime.name());
+            log.warning(at, what, "it is held as by `deny`; with runtime `acp` it asks");
+        }
+        (Runtime::Command, Permissions::Ask | Permissions::Deny) => {
+            let what = "`permissions` says nothing to an agent of runtime `command`.";
+            log.warning(at, what, "leave it out");
+        }
+        _ => {}
+    }
+    said
 }
 
 fn prompt(log: &mut Log<'_>, section: &Section<'_>) -> Option<String> {

@@ -74,6 +74,8 @@ pub const QA: &[&str] = &["server", "agent", "human"];
 pub const ROLES: &[&str] = &["coder", "qa", "mergemaster", "other"];
 /// The names of `[[agent]]` `runtime`.
 pub const RUNTIMES: &[&str] = &["claude-code", "codex", "gemini", "acp", "openai", "gemini-api", "command"];
+/// The names of `[[agent]]` `permissions`.
+pub const PERMISSIONS: &[&str] = &["allow", "ask", "deny"];
 /// The names of `[merge]` `strategy`.
 pub const STRATEGIES: &[&str] = &["squash", "merge", "rebase"];
 /// The names of `[sandbox]` `mode`.
@@ -238,6 +240,11 @@ pub const AGENT: &[Key] = &[
     key("args", Takes::Texts, "Its arguments; `{{prompt}}` becomes the prompt."),
     key("env", Takes::Map, "Variables set for it."),
     key("env_pass", Takes::Texts, "Names of variables passed on to it."),
+    key(
+        "permissions",
+        Takes::Word(PERMISSIONS),
+        "What it may do that it would ask leave for; `ask` asks a person.",
+    ),
     key("max_turns", Takes::Count(0, COUNT_MAX), "Most turns of a run; 0 is no limit."),
     key("max_budget_usd", Takes::Money, "Most money of a run, in US dollars; 0 is no limit."),
     key("timeout", Takes::Span, "Longest run."),

@@ -290,6 +290,35 @@ impl Runtime {
     }
 }
 
+/// What an agent may do that it would ask leave for, as nobody sits before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permissions {
+    /// Everything.
+    #[default]
+    Allow,
+    /// Work in its files; for the rest a person is asked, through the story.
+    Ask,
+    /// Work in its files; it goes on without the rest, and nobody is asked.
+    Deny,
+}
+
+impl Permissions {
+    /// All of them and their names.
+    pub const NAMES: [(Self, &'static str); 3] =
+        [(Self::Allow, "allow"), (Self::Ask, "ask"), (Self::Deny, "deny")];
+
+    /// The name in files and arguments.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(each, _)| *each == self).map_or("", |(_, name)| name)
+    }
+
+    /// By its name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(each, _)| *each)
+    }
+}
+
 /// `[[agent]]`, with `[defaults]` merged in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agent {
@@ -313,6 +342,8 @@ pub struct Agent {
     pub env: BTreeMap<String, String>,
     /// Names of variables passed on to it.
     pub env_pass: Vec<String>,
+    /// What it may do that it would ask leave for.
+    pub permissions: Permissions,
     /// Most turns of a run; 0 is no limit.
     pub max_turns: u32,
     /// Most money of a run, in US dollars; 0 is no limit.

@@ -115,6 +115,7 @@ fn agent(out: &mut Lines, agent: &Agent) {
     let env = agent.env.iter().map(|(name, value)| (name.clone(), text(value)));
     out.set("env", Value::Table(env.collect()));
     out.set("env_pass", texts(&agent.env_pass));
+    out.set("permissions", text(agent.permissions.name()));
     out.set("max_turns", agent.max_turns);
     out.set("max_budget_usd", Value::Float(agent.max_budget_usd));
     out.set("timeout", span(agent.timeout_ms));

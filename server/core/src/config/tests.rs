@@ -118,6 +118,26 @@ fn the_template_says_the_defaults_and_every_key() {
 }
 
 #[test]
+fn permissions_that_a_runtime_cannot_ask_for_are_warned_of() {
+    let of = |runtime: &str, permissions: &str| {
+        let text = format!(
+            "[[agent]]\nname = \"coder-1\"\nruntime = \"{runtime}\"\npermissions = \"{permissions}\"\n"
+        );
+        let parsed = parse(&text).expect("it is good");
+        (parsed.config.agents[0].permissions, parsed.warnings.iter().filter(|w| w.line == Some(4)).count())
+    };
+    assert_eq!(good("[[agent]]\nname = \"coder-1\"\n").agents[0].permissions, Permissions::Allow);
+    for runtime in ["claude-code", "acp", "openai", "gemini-api"] {
+        assert_eq!(of(runtime, "ask"), (Permissions::Ask, 0), "{runtime}");
+    }
+    for runtime in ["codex", "gemini", "command"] {
+        assert_eq!(of(runtime, "ask"), (Permissions::Ask, 1), "{runtime}");
+    }
+    assert_eq!((of("codex", "deny"), of("command", "deny").1), ((Permissions::Deny, 0), 1));
+    assert!(parse("[[agent]]\nname = \"coder-1\"\npermissions = \"yolo\"\n").is_err());
+}
+
+#[test]
 fn init_fills_in_what_was_found() {
     let agent = InitAgent {
         name: "coder-1".to_owned(),

@@ -6,6 +6,7 @@ use crate::board::Placement;
 use crate::effect::{EditOrder, Effect, Topic};
 use crate::facts::{Edit, EditEnd};
 use crate::ids::StoryId;
+use crate::leave::Verdict;
 use crate::story::{Hold, Keyed, Place, Story};
 
 /// How long to wait before a write that the file system refused is tried again.
@@ -136,13 +137,17 @@ pub(super) fn apply(edit: &Edit, story: &mut Story) {
         Edit::Question(number) => {
             story.question = number.map(|value| Keyed { value, place });
             story.answered = false;
+            story.verdict = None;
         }
         // A person's own words stand.
         Edit::OwnHold(_) if story.hold.as_ref().is_some_and(|hold| !hold.value.is_storkits()) => {}
         Edit::Hold(why) | Edit::OwnHold(why) => {
             story.hold = why.clone().map(|why| Keyed { value: Hold { why: Some(why) }, place });
         }
-        Edit::Answer { .. } => story.answered = true,
+        Edit::Answer { text, .. } => {
+            story.answered = true;
+            story.verdict = Verdict::of_answer(text);
+        }
         Edit::AppendQuestion { .. } | Edit::AppendRejection { .. } => {}
     }
 }

@@ -15,6 +15,7 @@ mod limits;
 mod merge;
 mod moves;
 mod offline;
+mod orders;
 mod preview;
 mod promote;
 mod qa;

@@ -2,7 +2,6 @@
 
 use super::Pipeline;
 use super::asks::refused;
-use super::runs::overridden;
 use crate::assign::{self, Load};
 use crate::config::Role;
 use crate::effect::RunOrder;
@@ -29,27 +28,9 @@ impl Pipeline {
         // Who is busy now will be free then.
         let agent = assign::choose(&self.config, role, wanted, &Load::default())
             .map_err(|none| refused(none.words(), "`storkit agents` lists them"))?;
-        let memory = self.tracks.get(id).map(|track| track.memory.clone()).unwrap_or_default();
-        let agent = overridden(self.routed(agent.clone(), story), story);
-        let resume = memory.warm(&agent, role);
-        let mut messages = memory.messages;
-        Ok(RunOrder {
-            run,
-            story: id.clone(),
-            name: story.name.clone(),
-            stage: story.stage,
-            agent,
-            attempt: memory.failures + 1,
-            number: memory.runs + 1,
-            epic: self.epic_file(story),
-            worktree,
-            base: self.tracks.get(id).and_then(|track| track.base.clone()).unwrap_or_else(no_commit),
-            resume,
-            notes: memory.notes,
-            answer: memory.answered,
-            messages: messages.hand_over(run),
-            config: self.config.clone(),
-        })
+        let base = self.tracks.get(id).and_then(|track| track.base.clone()).unwrap_or_else(no_commit);
+        let gone = || refused(format!("{id} is gone"), "");
+        self.order(id, run, agent, (worktree, base)).ok_or_else(gone)
     }
 }
 

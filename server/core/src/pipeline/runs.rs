@@ -3,17 +3,17 @@
 use super::Pipeline;
 use super::limits::LIMIT_MAX_MS;
 use super::track::{Run, Wait, Work};
-use crate::assign::{self, Load, NoAgent};
-use crate::board::{Named, Placement};
-use crate::config::{Agent, Role};
-use crate::effect::{Effect, PrepareOrder, RunBegan, RunOrder, RunOver, Topic};
+use crate::assign::Load;
+use crate::config::Role;
+use crate::effect::{Effect, PrepareOrder, RunBegan, RunOver, Topic};
 use crate::facts::{Edit, PrepareEnd, ProcessEnd, RunFacts};
-use crate::ids::{AgentName, Oid, StoryId};
+use crate::ids::{Oid, StoryId};
+use crate::leave;
 use crate::memory::{Note, Session, Step};
-use crate::run::{RunEnd, classify};
-use crate::sighting::FileKey;
+use crate::run::{RunEnd, classify, with_leave};
+use crate::runtime::Ending;
 use crate::stage::Stage;
-use crate::story::{Kind, Story};
+use crate::story::Kind;
 use crate::time::words;
 
 /// Waits before the next attempt after a failed run, in milliseconds; the last one holds for all later ones.
@@ -47,28 +47,6 @@ impl Pipeline {
             }
         }
         load
-    }
-
-    /// The agent that would take the story now.
-    pub(super) fn agent_for(&self, id: &StoryId, role: Role) -> Result<&Agent, NoAgent> {
-        let load = self.load();
-        let wanted = (role == Role::Coder).then(|| self.wanted_coder(id, &load)).flatten();
-        assign::choose(&self.config, role, wanted, &load)
-    }
-
-    /// Who is to code the story: as asked for, as the story says, or as the first rule that fits does.
-    pub(super) fn wanted_coder(&self, id: &StoryId, load: &Load) -> Option<&str> {
-        let track = self.tracks.get(id);
-        let asked = track.and_then(|track| track.only_agent.as_ref()).map(AgentName::as_str);
-        let story = self.story(id)?;
-        let named = story.agent.as_ref().map(|agent| agent.value.as_str());
-        asked.or(named).or_else(|| {
-            let attempt = track.map_or(0, |track| track.memory.failures) + 1;
-            let mut fitting = self.config.routes.iter().filter(|route| route.fits(story, attempt));
-            // One that cannot be used at all keeps nobody waiting.
-            let agent = fitting.find_map(|route| route.agent.as_ref())?;
-            (!load.unavailable.contains_key(agent)).then_some(agent.as_str())
-        })
     }
 
     /// Whether one more run fits below `limits.agents`.
@@ -118,71 +96,30 @@ impl Pipeline {
     }
 
     fn launch(&mut self, id: &StoryId, run: Run, worktree: String, base: Oid) {
-        let Some(story) = self.story(id).cloned() else { return };
-        let Some(agent) = self.config.agent(&run.agent).cloned() else { return };
-        let agent = overridden(self.routed(agent, &story), &story);
-        let epic = self.epic_file(&story);
-        let (config, wall) = (self.config.clone(), self.now.wall);
+        let Some(agent) = self.config.agent(&run.agent) else { return };
+        let Some(order) = self.order(id, run.id, agent, (worktree, base)) else { return };
         let track = self.track_mut(id);
         track.only_agent = None;
         let memory = track.change();
-        memory.runs += 1;
+        memory.runs = order.number;
         memory.declined = None;
         memory.run = Some(run.id);
-        memory.agent = Some(agent.name.clone());
-        let order = RunOrder {
-            run: run.id,
-            story: id.clone(),
-            name: story.name.clone(),
-            stage: story.stage,
-            attempt: memory.failures + 1,
-            number: memory.runs,
-            epic,
-            worktree,
-            base,
-            resume: memory.warm(&agent, run.role),
-            notes: memory.notes.clone(),
-            answer: memory.answered,
-            messages: memory.messages.hand_over(run.id),
-            agent,
-            config,
-        };
+        memory.agent = Some(order.agent.name.clone());
+        memory.messages.hand_over(run.id);
         let began = RunBegan {
             run: run.id,
             story: id.clone(),
-            stage: story.stage,
+            stage: order.stage,
             agent: run.agent.clone(),
             attempt: order.attempt,
             number: order.number,
-            at: wall,
+            at: self.now.wall,
         };
         self.tell(Topic::Running, Some(id), format!("{} attempt {}", run.agent, order.attempt));
         let run = Run { model: order.agent.model.clone(), ..run };
         let op = self.begin(id, |op| Work::Running(op, run));
         self.out.push(Effect::RunBegan(Box::new(began)));
         self.out.push(Effect::Run(op, Box::new(order)));
-    }
-
-    /// A coder with the model that the first rule which fits names.
-    pub(super) fn routed(&self, agent: Agent, story: &Story) -> Agent {
-        if agent.role != Role::Coder {
-            return agent;
-        }
-        let attempt = self.tracks.get(&story.id).map_or(0, |track| track.memory.failures) + 1;
-        let mut fitting = self.config.routes.iter().filter(|route| route.fits(story, attempt));
-        match fitting.find_map(|route| route.model.clone()) {
-            Some(model) => Agent { model, ..agent },
-            None => agent,
-        }
-    }
-
-    pub(super) fn epic_file(&self, story: &Story) -> Option<FileKey> {
-        let name = &story.epic.as_ref()?.value;
-        let Named::One(id) = self.board.named(name) else { return None };
-        match self.board.placement(&id) {
-            Placement::One(key) => Some(key.clone()),
-            _ => None,
-        }
     }
 
     pub(super) fn take_run_started(&mut self, op: crate::ids::OpId) {
@@ -199,6 +136,8 @@ impl Pipeline {
         let may_do_nothing = self.story(id).is_some_and(|story| story.kind == Kind::Spike);
         let facts = RunFacts { cancelled: facts.cancelled || abandoned, ..facts };
         let end = classify(&facts, role, may_do_nothing);
+        let permissions = self.config.agent(&run.agent).map(|agent| agent.permissions).unwrap_or_default();
+        let end = with_leave(end, &facts, permissions, &self.track_mut(id).memory.leave);
         self.record_run(id, run, &facts, &end);
         let track = self.track_mut(id);
         let worked = run.started && (end == RunEnd::Cancelled || !end.is_passing());
@@ -236,7 +175,7 @@ impl Pipeline {
         match end {
             RunEnd::WorktreeLost => self.worktree_lost(id),
             RunEnd::Question(text) => self.ask_person(id, text),
-            RunEnd::PermissionWanted(what) => self.ask_permission(id, &what),
+            RunEnd::PermissionWanted(what) => self.ask_permission(id, &what, facts.ending.as_ref()),
             RunEnd::Rejected(text) => self.rejected_by_agent(id, text),
             RunEnd::TryLater(after_ms) => self.try_later(id, after_ms),
             RunEnd::Transient(_) => self.try_later(id, None),
@@ -354,14 +293,18 @@ impl Pipeline {
     }
 
     /// Nobody is there to say yes while an agent runs: the file asks, and the session goes on with the answer.
-    fn ask_permission(&mut self, id: &StoryId, what: &str) {
-        let agent = self.tracks.get(id).and_then(|track| track.memory.agent.as_ref());
-        let agent = agent.map_or_else(String::new, |agent| format!(" of agent {agent}"));
+    fn ask_permission(&mut self, id: &StoryId, what: &str, ending: Option<&Ending>) {
+        let tool = match ending {
+            Some(Ending::PermissionWanted { tool, .. }) if leave::is_name(tool) => tool.as_str(),
+            _ => return self.ask_person(id, format!("The agent asks leave: {what}.")),
+        };
         let text = format!(
-            "The agent did nothing, since {what}.\n\nLet it in .storkit/project.toml (`args`{agent}) and answer that it \
-             may now, or answer how to do without."
+            "The agent asks leave: {what}.\n\nAnswer `allow`, and it may use {tool} for this story. Answer `no`, and it \
+             does without. Whatever you write is told to it."
         );
         self.ask_person(id, text);
+        let memory = self.track_mut(id).change();
+        memory.leave.ask(memory.questions, tool);
     }
 
     fn ask_person(&mut self, id: &StoryId, text: String) {
@@ -385,9 +328,11 @@ impl Pipeline {
         else {
             return;
         };
+        let verdict = story.verdict;
         let memory = self.track_mut(id).change();
         memory.asked_in = None;
         memory.answered = Some(number);
+        memory.leave.answer(number, verdict);
         self.want(id, Edit::Question(None));
     }
 
@@ -448,17 +393,5 @@ impl Pipeline {
 
     pub(super) fn gone_wait(detail: String, again_ms: u64) -> Wait {
         Wait { what: "landing", detail, hint: None, again_ms: Some(again_ms) }
-    }
-}
-
-/// An agent with the story's own settings over its own.
-pub(super) fn overridden(agent: Agent, story: &Story) -> Agent {
-    let own = &story.overrides;
-    Agent {
-        model: own.model.clone().unwrap_or(agent.model),
-        max_turns: own.max_turns.unwrap_or(agent.max_turns),
-        max_budget_usd: own.max_budget_usd.unwrap_or(agent.max_budget_usd),
-        timeout_ms: own.timeout_ms.unwrap_or(agent.timeout_ms),
-        ..agent
     }
 }

@@ -7,6 +7,7 @@ use crate::effect::{Effect, Sent, Topic};
 use crate::facts::Edit;
 use crate::front_matter::SAID_BYTES_MAX;
 use crate::ids::StoryId;
+use crate::leave::Verdict;
 use crate::memory;
 use crate::message::{MESSAGE_BYTES_MAX, MESSAGES_MAX, Message};
 use crate::request::Refusal;
@@ -32,13 +33,14 @@ impl Pipeline {
     /// An answer that is in the file and taken: the next run gets it.
     pub(super) fn answer_written(&mut self, id: &StoryId, edits: &[Edit]) {
         let answered = edits.iter().find_map(|edit| match edit {
-            Edit::Answer { number, .. } => Some(*number),
+            Edit::Answer { number, text } => Some((*number, text)),
             _ => None,
         });
-        if let Some(number) = answered.filter(|_| edits.contains(&Edit::Question(None))) {
+        if let Some((number, text)) = answered.filter(|_| edits.contains(&Edit::Question(None))) {
             let memory = self.track_mut(id).change();
             memory.asked_in = None;
             memory.answered = Some(number);
+            memory.leave.answer(number, Verdict::of_answer(text));
         }
     }
 

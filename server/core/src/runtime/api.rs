@@ -36,6 +36,7 @@ pub(super) fn launch(order: &LaunchOrder<'_>, provider: &str) -> Launch {
     if agent.max_turns > 0 {
         launch.arg(&["--max-turns", &agent.max_turns.to_string()]);
     }
+    launch.permissions(order);
     launch.args.extend(agent.args.iter().cloned());
     launch.env.insert(SESSIONS_VARIABLE, order.sessions.to_owned());
     let unheeded = [

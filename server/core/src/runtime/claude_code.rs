@@ -12,7 +12,7 @@ use super::launch::{
 use super::ndjson::{count, list, money, said, shown, text};
 use super::phrases::{self, Heard, Place};
 use super::{Adapter, Parser};
-use crate::config::Runtime;
+use crate::config::{Permissions, Runtime};
 use crate::facts::{ProcessEnd, Usage};
 
 const COMMAND: &str = "claude";
@@ -45,8 +45,15 @@ fn launch(order: &LaunchOrder<'_>) -> Launch {
         launch.arg(&[PROMPT_PLACE]);
     }
     launch.arg(&["--output-format", "stream-json", "--verbose"]);
-    if !order.says(&PERMISSION_OPTIONS) {
-        launch.arg(&["--dangerously-skip-permissions"]);
+    match order.agent.permissions {
+        _ if order.says(&PERMISSION_OPTIONS) => {}
+        Permissions::Allow => launch.arg(&["--dangerously-skip-permissions"]),
+        // What is left is refused by itself where nobody sits before it, and the result tells of it.
+        Permissions::Ask | Permissions::Deny => launch.arg(&["--permission-mode", "acceptEdits"]),
+    }
+    if !order.leave.allowed.is_empty() {
+        // One word: without `=` it takes those that follow as well.
+        launch.arg(&[&format!("--allowedTools={}", order.leave.allowed.join(","))]);
     }
     match order.resume {
         Some(resume) => launch.arg(&["--resume", &resume.session]),

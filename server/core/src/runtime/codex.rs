@@ -10,7 +10,7 @@ use super::launch::{
 use super::ndjson::{count, list, said, shown, text};
 use super::phrases::{self, Heard, Place};
 use super::{Adapter, Parser};
-use crate::config::Runtime;
+use crate::config::{Permissions, Runtime};
 use crate::facts::{ProcessEnd, Usage};
 
 const COMMAND: &str = "codex";
@@ -36,8 +36,11 @@ fn launch(order: &LaunchOrder<'_>) -> Launch {
     let prompt = order.prompt_by();
     let mut launch = Launch { command: order.command(COMMAND), prompt, state: STATE, ..Launch::default() };
     launch.arg(&["exec", "--json"]);
-    if !order.says(&PERMISSION_OPTIONS) {
-        launch.arg(&["--dangerously-bypass-approvals-and-sandbox"]);
+    match order.agent.permissions {
+        _ if order.says(&PERMISSION_OPTIONS) => {}
+        Permissions::Allow => launch.arg(&["--dangerously-bypass-approvals-and-sandbox"]),
+        // It asks nobody; what it leaves uncommitted is committed for it.
+        Permissions::Ask | Permissions::Deny => launch.arg(&["--sandbox", "workspace-write"]),
     }
     let agent = order.agent;
     if !agent.model.is_empty() {

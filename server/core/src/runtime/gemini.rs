@@ -8,7 +8,7 @@ use super::launch::{Launch, LaunchOrder, PROMPT_PLACE, PromptBy, Resume, StatePa
 use super::ndjson::{count, said, shown, text};
 use super::phrases::{self, Heard, Place};
 use super::{Adapter, Parser};
-use crate::config::Runtime;
+use crate::config::{Permissions, Runtime};
 use crate::facts::{ProcessEnd, Usage};
 
 const COMMAND: &str = "gemini";
@@ -36,8 +36,11 @@ fn launch(order: &LaunchOrder<'_>) -> Launch {
     let mut launch = Launch { command: order.command(COMMAND), prompt, state: STATE, ..Launch::default() };
     launch.arg(&["-p", if prompt == PromptBy::Argument { PROMPT_PLACE } else { PROMPT_ABOVE }]);
     launch.arg(&["--output-format", "stream-json", "--skip-trust"]);
-    if !order.says(&PERMISSION_OPTIONS) {
-        launch.arg(&["--yolo"]);
+    match order.agent.permissions {
+        _ if order.says(&PERMISSION_OPTIONS) => {}
+        Permissions::Allow => launch.arg(&["--yolo"]),
+        // It asks nobody: what needs leave is not even offered to the model.
+        Permissions::Ask | Permissions::Deny => launch.arg(&["--approval-mode", "auto_edit"]),
     }
     match order.resume {
         Some(resume) => launch.arg(&["--resume", &resume.session]),

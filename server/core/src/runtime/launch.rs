@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Agent;
+use crate::config::{Agent, Permissions};
 use crate::facts::Usage;
 use crate::ids::RunId;
+use crate::leave::Leave;
 
 /// What is replaced by the prompt in an agent's arguments.
 pub const PROMPT_PLACE: &str = "{{prompt}}";
@@ -18,6 +19,13 @@ pub const PROMPT_ARG_LEN_MAX: usize = 120 << 10;
 pub(super) const MCP_NAME: &str = "storkit";
 /// The variable that holds a run's token; only its name goes into arguments.
 pub(super) const TOKEN_VARIABLE: &str = "STORKIT_TOKEN";
+
+/// How an inner mode of storkit's own is told what the agent may do: `allow`, `ask` or `deny`.
+pub const PERMISSIONS_OPTION: &str = "--permissions";
+/// How it is told of a tool that a person has allowed.
+pub const ALLOW_OPTION: &str = "--allow-tool";
+/// How it is told of a tool that a person has refused.
+pub const REFUSE_OPTION: &str = "--refuse-tool";
 
 /// A session to go on with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +46,8 @@ pub struct LaunchOrder<'a> {
     pub run: RunId,
     /// The session to go on with; none is a new one.
     pub resume: Option<&'a Resume>,
+    /// What people said of tools that an agent wanted to use for the story.
+    pub leave: &'a Leave,
     /// The prompt.
     pub prompt: &'a str,
     /// Where storkit's MCP server answers; `STORKIT_TOKEN` in the environment opens it.
@@ -116,5 +126,17 @@ impl Launch {
     /// Adds arguments.
     pub(super) fn arg(&mut self, words: &[&str]) {
         self.args.extend(words.iter().map(|word| (*word).to_owned()));
+    }
+
+    /// Tells an inner mode of storkit's own what the agent may do, and what people said of its tools.
+    pub(super) fn permissions(&mut self, order: &LaunchOrder<'_>) {
+        if order.agent.permissions != Permissions::Allow {
+            self.arg(&[PERMISSIONS_OPTION, order.agent.permissions.name()]);
+        }
+        let allowed = order.leave.allowed.iter().map(|tool| (ALLOW_OPTION, tool));
+        let refused = order.leave.refused.iter().map(|tool| (REFUSE_OPTION, tool));
+        for (option, tool) in allowed.chain(refused) {
+            self.arg(&[option, tool]);
+        }
     }
 }

@@ -21,7 +21,10 @@ pub use api::{API_AGENT_MODE, SESSIONS_VARIABLE};
 pub use contract::{RETRY_AFTER_MAX_S, parse_line};
 pub use ending::Ending;
 pub use event::{AgentEvent, LimitStatus, NAME_LEN_MAX, Reset, TEXT_LEN_MAX, Told, clip};
-pub use launch::{Launch, LaunchOrder, PROMPT_ARG_LEN_MAX, PROMPT_PLACE, PromptBy, Resume, StatePath};
+pub use launch::{
+    ALLOW_OPTION, Launch, LaunchOrder, PERMISSIONS_OPTION, PROMPT_ARG_LEN_MAX, PROMPT_PLACE, PromptBy,
+    REFUSE_OPTION, Resume, StatePath,
+};
 pub use ndjson::LINE_LEN_MAX;
 
 use serde_json::Value;

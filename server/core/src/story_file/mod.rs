@@ -14,6 +14,7 @@ pub use new::{new_body, new_id, new_text};
 use crate::front_matter::lines::{one_line, place_of};
 use crate::front_matter::{FILE_BYTES_MAX, fence, yaml};
 use crate::ids::StoryId;
+use crate::leave::Verdict;
 use crate::stage::Stage;
 use crate::story::{Kind, Overrides, Place, Problem, Story};
 use keys::Keys;
@@ -61,9 +62,8 @@ fn story(id: StoryId, stage: Stage, text: &str, bytes: &[u8], keys: Keys) -> Sto
     let named = keys.name.filter(|name| !name.is_empty());
     let titled =
         || doc.title().map(|title| one_line(title, NAME_CHARS_MAX)).filter(|title| !title.is_empty());
-    let answered = keys.question.as_ref().is_some_and(|question| {
-        doc.question(question.value).is_some_and(|question| question.answer.is_some())
-    });
+    let question = keys.question.as_ref().and_then(|question| doc.question(question.value));
+    let answer = question.and_then(|question| question.answer);
     Story {
         name: named.or_else(titled).unwrap_or_else(|| id.words()),
         kind: keys.kind.unwrap_or_else(|| Kind::of_id(&id)),
@@ -83,7 +83,8 @@ fn story(id: StoryId, stage: Stage, text: &str, bytes: &[u8], keys: Keys) -> Sto
         blocked: keys.blocked,
         review_hold: keys.review_hold,
         question: keys.question,
-        answered,
+        answered: answer.is_some(),
+        verdict: answer.and_then(Verdict::of_answer),
         content: content_hash(bytes),
         id,
         stage,

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use storkit_core::runtime::acp::{LEAVE_VARIABLE, Leave, Mcp, Task};
+use storkit_core::config::Permissions;
+use storkit_core::runtime::acp::{Mcp, Task};
+use storkit_core::runtime::{ALLOW_OPTION, PERMISSIONS_OPTION, REFUSE_OPTION};
 
 use super::super::spec::PROMPT_VARIABLE;
 
@@ -20,8 +22,8 @@ pub(super) enum OrderError {
     #[error("an agent of runtime acp needs `command` in .storkit/project.toml")]
     NoCommand,
     /// An answer to requests for leave that there is not.
-    #[error("{LEAVE_VARIABLE} is {0}: it is allow, ask or deny")]
-    Leave(String),
+    #[error("permissions are allow, ask or deny, and not {0}")]
+    Permissions(String),
     /// No prompt.
     #[error("cannot read the prompt ({PROMPT_VARIABLE}): {0}")]
     Prompt(std::io::Error),
@@ -50,9 +52,12 @@ impl Order {
                 Some("--session") => task.session = Some(value),
                 Some("--model") => task.model = Some(value),
                 Some("--mode") => task.mode = Some(value),
-                Some("--permissions") => {
-                    task.leave = Leave::of_name(&value).ok_or(OrderError::Leave(value))?;
+                Some(PERMISSIONS_OPTION) => {
+                    let permissions = Permissions::of_name(&value);
+                    task.permissions = permissions.ok_or(OrderError::Permissions(value))?;
                 }
+                Some(ALLOW_OPTION) => task.leave.allowed.push(value),
+                Some(REFUSE_OPTION) => task.leave.refused.push(value),
                 Some("--mcp") => {
                     let token = std::env::var(TOKEN_VARIABLE).unwrap_or_default();
                     task.mcp = Some(Mcp { url: value, token });

@@ -19,6 +19,8 @@ use storkit_core::config::Role;
 use super::history::Call;
 use crate::sys::fs::Dir;
 
+/// The tool that runs commands.
+pub(super) const SHELL: &str = "shell";
 /// Most bytes that a tool's answer has.
 const OUTPUT_LEN_MAX: usize = 48 << 10;
 
@@ -51,6 +53,8 @@ pub(super) enum End {
     Rejected(String),
     /// A mergemaster's failure.
     GaveUp(String),
+    /// A person is asked for leave: the tool, and its input.
+    Wanted(String, String),
 }
 
 /// Why a call did nothing, in words for the model.
@@ -104,7 +108,7 @@ impl Workshop {
             "edit_file" => files::edit(self, &args)?,
             "list_files" => search::list(self, &args)?,
             "search" => search::search(self, &args)?,
-            "shell" => return shell::run(self, &args),
+            SHELL => return shell::run(self, &args),
             "ask_human" => return ended("question", End::Asked),
             "reject" => return ended("reason", End::Rejected),
             "report_merge_failure" => return ended("reason", End::GaveUp),
@@ -202,7 +206,7 @@ pub(super) fn specs(role: Role) -> Vec<ToolSpec> {
             &["pattern"],
         ),
         tool(
-            "shell",
+            SHELL,
             "Run a command by `sh -c` in the worktree, without input. Whatever it leaves in the background is ended.",
             json!({"command": text("the command"), "timeout_s": number("seconds, 120 by default, at most 1800")}),
             &["command"],

@@ -12,6 +12,7 @@ use storkit_core::event::{Event, Outcome};
 use storkit_core::facts::{BranchFacts, CloseEnd, PrepareEnd, ProcessEnd, RunFacts};
 use storkit_core::ids::{OpId, RunId, StoryId};
 use storkit_core::memory::Warm;
+use storkit_core::run::is_to_ask;
 use storkit_core::runtime::{self, Ending, Launch, LaunchOrder};
 
 use super::hooks::Hooks;
@@ -111,7 +112,7 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
         }
     };
     let marked = world.ground(&order.config).and_then(|ground| {
-        let mode = mode(order.agent.role, &RunFacts::default());
+        let mode = mode(order, &RunFacts::default());
         worktrees::mark_running(&ground, &order.story, order.run, mode)
     });
     if let Err(error) = marked {
@@ -150,20 +151,21 @@ fn settle(world: &World, order: &RunOrder, facts: &RunFacts) -> Result<BranchFac
         facts: world.facts_order(&order.story, &order.config),
         run: order.run.to_string(),
         agent: order.agent.name.to_string(),
-        mode: mode(order.agent.role, facts),
+        mode: mode(order, facts),
     };
     worktrees::settle(&ground, &wanted)
 }
 
 /// What is to become of what a run left uncommitted.
-fn mode(role: Role, facts: &RunFacts) -> Mode {
+fn mode(order: &RunOrder, facts: &RunFacts) -> Mode {
     let finished = facts.process == Some(ProcessEnd::Exited(0))
         && facts.ending.as_ref().is_none_or(Ending::is_finished)
         && !facts.cancelled
         && facts.time_limit.is_none()
         && facts.question.is_none()
-        && facts.rate_limited_s.is_none();
-    match role {
+        && facts.rate_limited_s.is_none()
+        && !is_to_ask(facts.ending.as_ref(), order.agent.permissions, &order.leave);
+    match order.agent.role {
         Role::Qa => Mode::KeepAndUndo,
         _ if finished => Mode::Commit,
         _ => Mode::Keep,
@@ -181,6 +183,7 @@ fn spec(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Result<RunSpec,
         agent,
         run: order.run,
         resume: warm.map(|warm| &warm.resume),
+        leave: &order.leave,
         prompt: &text,
         mcp_url: None,
         is_root: rustix::process::geteuid().is_root(),

@@ -169,25 +169,3 @@ fn agents_that_are_other_programs_have_accounts_of_their_own() {
     let (_, order) = desk.run_starts();
     assert_eq!(order.agent.name.as_str(), "coder-2");
 }
-
-#[test]
-fn a_refused_tool_is_a_question_and_the_answer_goes_on_in_the_session() {
-    let mut config = two();
-    config.agents.truncate(1);
-    let mut desk = Desk::new(config, vec![story(A, Stage::Current)]);
-    let (op, _) = desk.run_starts();
-    let facts = RunFacts {
-        process: Some(ProcessEnd::Exited(0)),
-        session: Some("s1".to_owned()),
-        ending: Some(Ending::PermissionWanted { tool: "Bash".to_owned(), input: "git push".to_owned() }),
-        ..RunFacts::default()
-    };
-    desk.end(op, Outcome::Run(Box::new(facts)));
-    assert_eq!(desk.state(A), State::Question);
-    assert_eq!(desk.memory(A).failures, 0, "it costs no attempt");
-    let text = "it may".to_owned();
-    desk.ask(Request::Answer { story: A.to_owned(), text }).expect("answered").expect("done");
-    let (_, order) = desk.run_starts();
-    assert_eq!((order.attempt, order.answer), (1, Some(1)));
-    assert_eq!(order.resume.map(|warm| warm.resume.session).as_deref(), Some("s1"));
-}

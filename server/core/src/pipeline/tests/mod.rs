@@ -5,6 +5,7 @@ mod accounts;
 mod cells;
 mod counts;
 mod landing;
+mod leave;
 mod people;
 mod requests;
 mod rules;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 
 use super::Pipeline;
 use crate::config::{
-    Agent, BoardRules, Config, Gate, GateStage, Limits, Merge, Role, Runtime, Sandbox, Server, Worktrees,
+    Agent, BoardRules, Config, Gate, GateStage, Limits, Merge, Permissions, Role, Runtime, Sandbox, Server,
+    Worktrees,
 };
 use crate::effect::{Effect, RunOrder};
 use crate::event::{AskId, Event, Outcome, Start};
@@ -55,6 +57,7 @@ pub(super) fn agent(name: &str) -> Agent {
         env: BTreeMap::new(),
         env_pass: Vec::new(),
         max_turns: 0,
+        permissions: Permissions::Allow,
         max_budget_usd: 0.0,
         timeout_ms: 1,
         inactivity_timeout_ms: 1,
@@ -112,6 +115,7 @@ pub(super) fn story(name: &str, stage: Stage) -> Story {
         review_hold: None,
         question: None,
         answered: false,
+        verdict: None,
         content: 0,
         id,
     }

@@ -6,11 +6,14 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use crate::config::Permissions;
 use crate::runtime::ndjson::{list, said, text};
 
 /// The freest modes, by the names that agents have for them: claude-agent-acp 0.23.1, codex-acp 0.16.0, Gemini
 /// CLI 0.61.0. In a lesser one codex-acp refuses `git commit` in a linked worktree.
 const FREEST: [&str; 3] = ["bypassPermissions", "full-access", "yolo"];
+/// The modes in which files may be changed and the rest is asked about, of the same.
+const ASKING: [&str; 3] = ["acceptEdits", "auto", "autoEdit"];
 
 /// Something of a session that is to be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +78,19 @@ pub(super) fn model_of(session: &Value) -> Option<String> {
     Choice::of(session, "model")?.current
 }
 
-/// What is to be set in a new session: the mode and model that are wanted, or the freest mode that it has.
-pub(super) fn settings(session: &Value, mode: Option<&str>, model: Option<&str>) -> VecDeque<Setting> {
+/// What is to be set in a new session: the mode and model that are wanted, or of the modes that it has the freest that
+/// it may have.
+pub(super) fn settings(
+    session: &Value,
+    mode: Option<&str>,
+    model: Option<&str>,
+    permissions: Permissions,
+) -> VecDeque<Setting> {
     // Where it offers no choice, it is asked all the same: its refusal says why.
     let none = |name| Choice { name, current: None, offered: Vec::new(), option: None };
     let modes = Choice::of(session, "mode").unwrap_or(none("mode"));
-    let freest = || FREEST.iter().find(|free| modes.offered.contains(free));
+    let known = if permissions == Permissions::Allow { FREEST } else { ASKING };
+    let freest = || known.iter().find(|free| modes.offered.contains(free));
     let mode = match mode {
         Some(mode) => modes.set(mode, true),
         None => freest().and_then(|free| modes.set(free, false)),
@@ -95,7 +105,7 @@ mod tests {
     use super::*;
 
     fn methods(session: &Value, mode: Option<&str>, model: Option<&str>) -> Vec<(&'static str, Value, bool)> {
-        let settings = settings(session, mode, model).into_iter();
+        let settings = settings(session, mode, model, Permissions::Allow).into_iter();
         settings.map(|setting| (setting.method, setting.params, setting.is_wanted)).collect()
     }
 
@@ -108,6 +118,16 @@ mod tests {
         let plan = ("session/set_mode", json!({"modeId": "plan"}), true);
         assert_eq!(methods(&modes("yolo"), Some("plan"), None), [plan]);
         assert_eq!(methods(&json!({"modes": 7, "configOptions": "x"}), None, None), []);
+    }
+
+    #[test]
+    fn an_agent_that_is_to_ask_is_set_to_a_mode_in_which_it_does() {
+        let modes = json!([{"id": "default"}, {"id": "acceptEdits"}, {"id": "bypassPermissions"}]);
+        let session = json!({"modes": {"currentModeId": "default", "availableModes": modes}});
+        for permissions in [Permissions::Ask, Permissions::Deny] {
+            let settings = settings(&session, None, None, permissions);
+            assert_eq!(settings[0].params, json!({"modeId": "acceptEdits"}));
+        }
     }
 
     #[test]

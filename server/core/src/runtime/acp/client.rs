@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::choice::{self, Setting};
 use super::failure;
 use super::update::Story;
+use crate::config::Permissions;
+use crate::leave::{Leave, Verdict};
 use crate::runtime::ending::Ending;
 use crate::runtime::event::{AgentEvent, NAME_LEN_MAX, TEXT_LEN_MAX, clip};
 use crate::runtime::launch::MCP_NAME;
@@ -21,27 +23,6 @@ const VERSION: u64 = 1;
 const NO_METHOD: i64 = -32601;
 /// Most ways to log in that an error names.
 const LOGINS_MAX: usize = 10;
-
-/// What an agent is answered when it asks leave for a tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Leave {
-    /// It may.
-    #[default]
-    Allow,
-    /// The run ends, and a person is asked.
-    Ask,
-    /// It may not, and goes on.
-    Deny,
-}
-
-impl Leave {
-    /// By its name in the configuration.
-    pub fn of_name(name: &str) -> Option<Self> {
-        [("allow", Self::Allow), ("ask", Self::Ask), ("deny", Self::Deny)]
-            .into_iter()
-            .find_map(|(known, leave)| (known == name).then_some(leave))
-    }
-}
 
 /// storkit's MCP server, for the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +46,9 @@ pub struct Task {
     pub model: Option<String>,
     /// The mode; none is the freest that it has.
     pub mode: Option<String>,
-    /// What it is answered when it asks leave.
+    /// What it is answered when it asks leave for a tool.
+    pub permissions: Permissions,
+    /// What people said of tools, which stands over that.
     pub leave: Leave,
     /// storkit's MCP server.
     pub mcp: Option<Mcp>,
@@ -243,7 +226,12 @@ impl Client {
             return self.end(Ending::Failed { text }, out);
         };
         let model = choice::model_of(session);
-        self.settings = choice::settings(session, self.task.mode.as_deref(), self.task.model.as_deref());
+        self.settings = choice::settings(
+            session,
+            self.task.mode.as_deref(),
+            self.task.model.as_deref(),
+            self.task.permissions,
+        );
         self.story.model = self.task.model.clone().or(model).map(|model| clip(&model, NAME_LEN_MAX));
         let event = AgentEvent::Session { id: id.clone(), model: self.story.model.clone() };
         out.push(Step::Say(event));
@@ -325,11 +313,18 @@ impl Client {
             out.push(Step::Send(json!({ "jsonrpc": "2.0", "id": id, "error": error })));
             return;
         }
-        let wanted: &[&str] = match self.task.leave {
+        let mut events = Vec::new();
+        let (tool, input) = self.story.wants(&params["toolCall"], &mut events);
+        let permissions = match self.task.leave.of(&tool) {
+            Some(Verdict::Allow) => Permissions::Allow,
+            Some(Verdict::Refuse) => Permissions::Deny,
+            None => self.task.permissions,
+        };
+        let wanted: &[&str] = match permissions {
             // Once is enough, and is not written into settings in the worktree.
-            Leave::Allow => &["allow_once", "allow_always"],
-            Leave::Deny => &["reject_once", "reject_always"],
-            Leave::Ask => &[],
+            Permissions::Allow => &["allow_once", "allow_always"],
+            Permissions::Deny => &["reject_once", "reject_always"],
+            Permissions::Ask => &[],
         };
         let options = list(params, "options");
         let of_kind = |kind: &&str| options.iter().find(|option| text(option, "kind") == *kind);
@@ -337,16 +332,14 @@ impl Client {
             Some(option) => json!({ "outcome": "selected", "optionId": option["optionId"] }),
             None => json!({ "outcome": "cancelled" }),
         };
-        let mut events = Vec::new();
-        let (tool, input) = self.story.wants(&params["toolCall"], &mut events);
         out.extend(events.into_iter().map(Step::Say));
-        let is_allowed = self.task.leave == Leave::Allow && outcome["outcome"] == "selected";
+        let is_allowed = permissions == Permissions::Allow && outcome["outcome"] == "selected";
         out.push(Step::Send(json!({ "jsonrpc": "2.0", "id": id, "result": { "outcome": outcome } })));
         if is_allowed {
             return;
         }
         out.push(Step::Say(AgentEvent::PermissionWanted { tool: tool.clone(), input: input.clone() }));
-        if self.task.leave == Leave::Ask {
+        if permissions == Permissions::Ask {
             self.cancel(out);
             self.close(out);
             return out.push(Step::End(Ending::PermissionWanted { tool, input }));

@@ -8,7 +8,7 @@ mod client;
 mod failure;
 mod update;
 
-pub use client::{Client, Leave, Mcp, Step, Task};
+pub use client::{Client, Mcp, Step, Task};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,8 +24,6 @@ use crate::facts::ProcessEnd;
 pub const MODE: &str = "__acp-agent";
 /// The variable by which an agent's `env` chooses another of its modes than the freest.
 pub const MODE_VARIABLE: &str = "STORKIT_ACP_MODE";
-/// The variable by which an agent's `env` says what it is answered when it asks leave: `allow`, `ask` or `deny`.
-pub const LEAVE_VARIABLE: &str = "STORKIT_ACP_PERMISSIONS";
 
 /// Where the agents that are known keep theirs; what another one writes is not known.
 const STATE: &[StatePath] = &[
@@ -70,13 +68,13 @@ fn launch(order: &LaunchOrder<'_>) -> Launch {
         ("--session", order.resume.map_or("", |resume| &resume.session)),
         ("--model", &agent.model),
         ("--mode", env(MODE_VARIABLE)),
-        ("--permissions", env(LEAVE_VARIABLE)),
         ("--mcp", order.mcp_url.unwrap_or_default()),
     ] {
         if !value.is_empty() {
             launch.arg(&[option, value]);
         }
     }
+    launch.permissions(order);
     launch.arg(&["--", &agent.command]);
     launch.args.extend(agent.args.iter().cloned());
     if order.is_root {
