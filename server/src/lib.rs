@@ -11,6 +11,7 @@ pub mod gates;
 pub mod git;
 pub mod http;
 pub mod ledger;
+pub mod mcp;
 pub mod sys;
 pub mod watch;
 pub mod worktrees;

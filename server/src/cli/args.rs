@@ -120,6 +120,15 @@ pub(super) enum Command {
     },
     /// Show the agents and what they work on
     Agents,
+    /// Open the board in the browser, and print its address
+    #[command(
+        after_help = "The address lets one page in, once, within a minute.\n\nExamples:\n  storkit open\n  storkit open --print"
+    )]
+    Open {
+        /// Print the address and open nothing
+        #[arg(long)]
+        print: bool,
+    },
     /// Show what runs used: tokens, money and time
     #[command(
         after_help = "Examples:\n  storkit usage\n  storkit usage --by model\n  storkit usage --by day --json"

@@ -22,6 +22,7 @@ mod live;
 mod logs;
 mod manual;
 mod offline;
+mod open;
 mod out;
 mod path;
 mod project;
@@ -142,6 +143,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Why(args) => why::run(context, &args.story),
         Command::Log { story } => history::log(context, story.as_deref()),
         Command::Agents => agents::run(context),
+        Command::Open { print } => open::run(context, print),
         Command::Usage { by } => usage::run(context, by),
         Command::New(args) => stories::new(context, &args),
         Command::Edit(args) => stories::edit(context, &args.story),

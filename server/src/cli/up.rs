@@ -15,6 +15,7 @@ use super::out::Out;
 use super::text::clean_lines;
 use super::{Context, config, trust};
 use crate::daemon::{self, UpError};
+use crate::http::ServerError;
 use crate::http::client::{Client, ClientError};
 use crate::sys::{process, task};
 
@@ -35,10 +36,7 @@ pub(super) fn run(context: &Context, args: &UpArgs) -> Outcome {
     }
     let config = config::required(&root)?;
     trust::settle(context.out, &root, &config, args.trust)?;
-    if args.port.is_some() {
-        context.out.say("--port: this version listens on its socket alone");
-    }
-    if args.detach { detach(context.out, &root, args.once) } else { here(context, args, root) }
+    if args.detach { detach(context.out, &root, args) } else { here(context, args, root) }
 }
 
 /// The daemon in this process. The live view is a client like any other, on a thread of its own.
@@ -53,7 +51,7 @@ fn here(context: &Context, args: &UpArgs, root: PathBuf) -> Outcome {
     let over = Arc::new(AtomicBool::new(false));
     let (serving, served) = mpsc::channel();
     let watcher = watch(context.out, root.join(".storkit/run"), Arc::clone(&over), served);
-    let options = daemon::Options { root, once: args.once, in_terminal: !args.session };
+    let options = daemon::Options { root, once: args.once, port: args.port, in_terminal: !args.session };
     let ended = daemon::run(
         &options,
         Box::new(move || {
@@ -96,19 +94,24 @@ fn failed(error: UpError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error {
         UpError::Held(_) => failure.hint("storkit down ends it"),
+        UpError::Server(ServerError::Tcp { .. }) => failure
+            .hint("set server.port in .storkit/project.toml to 0 for any free one, or storkit up --port N"),
         UpError::NoBase => failure.hint("set base_branch in .storkit/project.toml"),
         _ => failure,
     }
 }
 
 /// A daemon behind the terminal: this program again, in a session of its own, with its words in run/daemon.log.
-fn detach(out: Out, root: &Path, once: bool) -> Outcome {
+fn detach(out: Out, root: &Path, up: &UpArgs) -> Outcome {
     let run_dir = root.join(".storkit/run");
     let (log, log_path) = open_log(&run_dir)?;
     let log_from = log.metadata().map_or(0, |meta| meta.len());
     let mut args = vec!["up".to_owned(), "--trust".to_owned(), "--session".to_owned()];
-    if once {
+    if up.once {
         args.push("--once".to_owned());
+    }
+    if let Some(port) = up.port {
+        args.extend(["--port".to_owned(), port.to_string()]);
     }
     let mut child = spawn_self(root, &args, &log, None)?;
     let client = wait_for(&run_dir, &mut child).map_err(|failure| {

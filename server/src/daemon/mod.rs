@@ -42,6 +42,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Ends when nothing is left to do.
     pub once: bool,
+    /// The TCP port, where it is not the configured one.
+    pub port: Option<u16>,
     /// Whether the end of the terminal ends it.
     pub in_terminal: bool,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use storkit_core::config::Server as At;
 use storkit_core::event::Event;
 use storkit_core::ids::RunId;
 use storkit_core::request::{Refusal, Reply, Request};
@@ -14,17 +15,30 @@ use tokio::task::JoinHandle;
 use super::dispatcher::Message;
 use super::world::{Shared, World};
 use crate::agents::cast_of;
-use crate::http::{Server, ServerError, Service, Subscription, Terminal};
+use crate::http::{Server, ServerError, Service, Subscription, TcpServer, Terminal};
 use crate::ledger::RunRow;
 use crate::sys::fs::{FsError, write_atomic};
 use crate::sys::task;
 
 /// Opens the socket and answers on it until the daemon ends.
 pub(super) fn open(world: &Shared) -> Result<JoinHandle<Result<(), ServerError>>, ServerError> {
-    let server = Server::bind(&world.layout.run())?;
+    let server = Server::bind(&world.layout.run(), Arc::clone(&world.tokens))?;
     let door = Arc::new(Door(Arc::clone(world)));
     let _runtime = world.runtime.enter();
     Ok(task::spawn_future(server.serve(door, world.ended.subscribe())))
+}
+
+/// Takes the TCP port; connections wait until [`open_tcp`].
+pub(super) fn take_port(world: &World, at: &At, port: Option<u16>) -> Result<TcpServer, ServerError> {
+    let server = TcpServer::bind(&at.bind, port.unwrap_or(at.port), Arc::clone(&world.tokens))?;
+    let _ = world.url.set(server.url());
+    Ok(server)
+}
+
+/// Answers on TCP until the daemon ends.
+pub(super) fn open_tcp(world: &Shared, server: TcpServer) -> JoinHandle<Result<(), ServerError>> {
+    let door = Arc::new(Door(Arc::clone(world)));
+    task::spawn_future(server.serve(door, world.ended.subscribe()))
 }
 
 /// Says in `run/server.json` who serves, once the socket answers.
@@ -37,7 +51,7 @@ pub(super) fn announce(world: &World) -> Result<(), FsError> {
 pub(super) fn view(world: &World) -> DaemonView {
     DaemonView {
         pid: std::process::id(),
-        url: None,
+        url: world.url.get().cloned(),
         socket: world.layout.socket().display().to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }

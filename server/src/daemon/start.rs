@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use storkit_core::config::{Config, SandboxMode};
@@ -27,7 +27,7 @@ use super::{Options, SANDBOX, UpError, base_branch, branches, project_name, serv
 use crate::agents;
 use crate::board::{BOARD_REF, Board, GitEye, History, RunGit};
 use crate::git::{Repo, landing};
-use crate::http::Hub;
+use crate::http::{Hub, TcpServer, Tokens};
 use crate::ledger::Ledger;
 use crate::sys::cancel::Cancel;
 use crate::sys::failpoint::reach;
@@ -71,6 +71,7 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     let _runtime = runtime.enter();
     let world = Arc::new(world(options, &repo, base, (inbox, looks, warm))?);
     reach("start.world_open");
+    let tcp = service::take_port(&world, &config.server, options.port)?;
     find_container(&world);
     let recovery = recover(&world, &config)?;
     let scanner = Scanner::start(&world, scans)?;
@@ -83,7 +84,7 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     world.send(Event::Started(Box::new(recovery.start)));
     // What nobody awaits yet is looked at first.
     let _ = world.scanner.send(Look::All);
-    let outcome = runtime.block_on(serve(&world, dispatcher, options, serving));
+    let outcome = runtime.block_on(serve(&world, dispatcher, options, (tcp, serving)));
     let _ = world.scanner.send(Look::Stop);
     scanner.join();
     warmer.stop();
@@ -96,11 +97,12 @@ async fn serve(
     world: &Shared,
     dispatcher: Dispatcher,
     options: &Options,
-    serving: Serving,
+    (tcp, serving): (TcpServer, Serving),
 ) -> Result<(), UpError> {
     let signals = Signals::listen(options.in_terminal)
         .map_err(|error| UpError::System("cannot listen to signals", error))?;
     let served = service::open(world)?;
+    let served_tcp = service::open_tcp(world, tcp);
     reach("start.bound");
     service::announce(world)?;
     world.serving.store(true, Ordering::Release);
@@ -109,7 +111,8 @@ async fn serve(
     dispatcher.run(signals).await;
     world.ended.send_replace(true);
     // Open streams end with the process.
-    let _ = tokio::time::timeout(std::time::Duration::from_millis(500), served).await;
+    let both = async { (served.await, served_tcp.await) };
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(500), both).await;
     Ok(())
 }
 
@@ -129,6 +132,7 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
     let hub = Hub::new(ledger.last_event());
     let exe = std::env::current_exe()
         .map_err(|error| UpError::System("cannot find storkit's own program", error))?;
+    let tokens = Arc::new(Tokens::open(&layout.token(), &layout.tmp())?);
     Ok(World {
         layout,
         repo: repo.clone(),
@@ -137,6 +141,8 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
         history,
         ledger,
         hub,
+        tokens,
+        url: OnceLock::new(),
         exe,
         env: agents::env::of_this_process(),
         cancels: Mutex::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::dispatcher::Message;
 use crate::board::{Board, History};
 use crate::git::{GitError, Repo};
-use crate::http::{Hub, Terminal};
+use crate::http::{Hub, Terminal, Tokens};
 use crate::ledger::Ledger;
 use crate::sys::cancel::Cancel;
 use crate::sys::layout::Layout;
@@ -38,6 +38,10 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     /// Who listens to what happens.
     pub(super) hub: Hub,
+    /// Who may come in.
+    pub(super) tokens: Arc<Tokens>,
+    /// Where the API answers on TCP, once that is known.
+    pub(super) url: OnceLock<String>,
     /// storkit's own program.
     pub(super) exe: PathBuf,
     /// storkit's own environment, from which agents' are chosen.

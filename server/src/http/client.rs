@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::events::EventLine;
 use super::problem::Problem;
-use super::routes::Down;
+use super::routes::{Code, Down};
 use super::watch_terminal::watch;
 use super::{Keys, Shown, WatchEnd, socket};
 
@@ -74,6 +74,11 @@ impl Client {
             Reply::Status(status) => Ok(*status),
             _ => Err(ClientError::Broken("it answered another question".to_owned())),
         }
+    }
+
+    /// A code by which a page gets in, once and soon.
+    pub fn code(&self) -> Result<String, ClientError> {
+        Ok(self.post::<Code>("/api/v1/codes", &(), ANSWER_WAIT)?.code)
     }
 
     /// Tells the daemon to end; returns when it has heard it.

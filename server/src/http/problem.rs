@@ -32,6 +32,12 @@ impl Problem {
             code: if status == StatusCode::NOT_FOUND { 3 } else { 1 },
         }
     }
+
+    /// The same with a way out.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
 }
 
 impl From<Refusal> for Problem {

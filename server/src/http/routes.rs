@@ -7,11 +7,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State, WebSocketUpgrade};
+use axum::extract::{FromRef, Path, RawQuery, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,13 +22,17 @@ use tokio_stream::{Stream, StreamExt};
 
 use super::events::{EventLine, RESYNC};
 use super::problem::Problem;
+use super::table::Table;
 use super::terminal::FRAME_LEN_MAX;
+use super::tokens::Tokens;
 use super::{Service, Subscription};
 
 /// Longest body of a request, in bytes.
 pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
 /// Longest time in which a body must have come.
 const BODY_WAIT: Duration = Duration::from_secs(30);
+/// The subprotocol of terminals.
+const SUBPROTOCOL: &str = "storkit";
 /// A sign of life on a silent event stream, by which a dead listener is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -41,29 +44,61 @@ pub(super) struct Down {
     pub(super) now: bool,
 }
 
+/// A one-time code: what `POST /api/v1/codes` answers and `POST /api/v1/session` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Code {
+    pub(super) code: String,
+}
+
 type App<S> = State<Arc<S>>;
 type Answer = Result<Response, Problem>;
 
+/// What the routes stand on.
+pub(super) struct Ground<S> {
+    service: Arc<S>,
+    tokens: Arc<Tokens>,
+}
+
+impl<S> Clone for Ground<S> {
+    fn clone(&self) -> Self {
+        Self { service: Arc::clone(&self.service), tokens: Arc::clone(&self.tokens) }
+    }
+}
+
+impl<S> FromRef<Ground<S>> for Arc<S> {
+    fn from_ref(ground: &Ground<S>) -> Self {
+        Self::clone(&ground.service)
+    }
+}
+
 /// All routes over one service.
-pub(super) fn router<S: Service>(service: Arc<S>) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/api/v1/status", get(status::<S>))
-        .route("/api/v1/stories", get(stories::<S>))
-        .route("/api/v1/stories/{id}", get(story::<S>))
-        .route("/api/v1/stories/{id}/why", get(why::<S>))
-        .route("/api/v1/agents", get(agents::<S>))
-        .route("/api/v1/problems", get(problems::<S>))
-        .route("/api/v1/runs/{run}", get(run::<S>))
-        .route("/api/v1/runs/{run}/terminal", get(terminal::<S>))
-        .route("/api/v1/events", get(events::<S>))
-        .route("/api/v1/requests", post(requests::<S>))
-        .route("/api/v1/down", post(down::<S>))
+pub(super) fn router<S: Service>(service: Arc<S>, tokens: Arc<Tokens>) -> Router {
+    table::<S>()
+        .into_router()
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
         })
-        .with_state(service)
+        .with_state(Ground { service, tokens })
+}
+
+/// Every route there is: what is not in this table is not served, and what is in it is in the tests.
+pub(super) fn table<S: Service>() -> Table<Ground<S>> {
+    Table::default()
+        .get("/healthz", async || "ok\n")
+        .get("/api/v1/status", status::<S>)
+        .get("/api/v1/stories", stories::<S>)
+        .get("/api/v1/stories/{id}", story::<S>)
+        .get("/api/v1/stories/{id}/why", why::<S>)
+        .get("/api/v1/agents", agents::<S>)
+        .get("/api/v1/problems", problems::<S>)
+        .get("/api/v1/runs/{run}", run::<S>)
+        .get("/api/v1/runs/{run}/terminal", terminal::<S>)
+        .get("/api/v1/events", events::<S>)
+        .post("/api/v1/requests", requests::<S>)
+        .post("/api/v1/down", down::<S>)
+        .post("/api/v1/codes", code::<S>)
+        .post("/api/v1/session", session::<S>)
 }
 
 async fn board<S: Service>(service: &S, all: bool) -> Result<Status, Problem> {
@@ -113,8 +148,25 @@ async fn terminal<S: Service>(
 ) -> Answer {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "no such run");
     let terminal = service.terminal(run).await.ok_or_else(missing)?;
+    // What a browser says besides is its token, and is not said back.
+    let upgrade = upgrade.protocols([SUBPROTOCOL]);
     let upgrade = upgrade.max_message_size(FRAME_LEN_MAX).max_frame_size(FRAME_LEN_MAX);
     Ok(upgrade.on_upgrade(|socket| super::terminal::show(socket, terminal)))
+}
+
+/// A code for a page that has no token yet.
+async fn code<S: Service>(State(ground): State<Ground<S>>) -> Response {
+    Json(Code { code: ground.tokens.code() }).into_response()
+}
+
+/// Trades a code for a token.
+async fn session<S: Service>(State(ground): State<Ground<S>>, headers: HeaderMap, body: Body) -> Answer {
+    let Code { code } = read_json(&headers, body).await?;
+    let token = ground.tokens.trade(&code).ok_or_else(|| {
+        Problem::new(StatusCode::UNAUTHORIZED, "the code is used up, too old or none of this daemon's")
+            .hint("storkit open gives another")
+    })?;
+    Ok(Json(json!({ "token": token })).into_response())
 }
 
 async fn requests<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {

@@ -1,5 +1,7 @@
 //! The API over a real socket, with a fake daemon behind it.
 
+mod security;
+
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -91,8 +93,8 @@ impl Service for Fake {
         None
     }
 
-    async fn terminal(&self, _: String) -> Option<Terminal> {
-        None
+    async fn terminal(&self, run: String) -> Option<Terminal> {
+        run.ends_with('1').then(|| Terminal { cast: PathBuf::from("/nowhere"), live: None })
     }
 
     fn shut_down(&self, now: bool) {
@@ -109,6 +111,10 @@ struct Served {
     _temp: tempfile::TempDir,
 }
 
+fn tokens(run_dir: &Path) -> Arc<Tokens> {
+    Arc::new(Tokens::open(&run_dir.join("token"), run_dir).expect("a token"))
+}
+
 impl Served {
     fn new() -> Self {
         Self::below("")
@@ -117,7 +123,8 @@ impl Served {
     fn below(folder: &str) -> Self {
         let temp = tempfile::tempdir().expect("a folder");
         let run_dir = temp.path().join(folder).join("run");
-        let server = Server::bind(&run_dir).expect("a socket");
+        std::fs::create_dir_all(&run_dir).expect("a folder");
+        let server = Server::bind(&run_dir, tokens(&run_dir)).expect("a socket");
         let fake = Arc::new(Fake { hub: Hub::new(0), downs: Mutex::default() });
         let (end, ended) = watch::channel(false);
         let service = Arc::clone(&fake);
@@ -311,7 +318,10 @@ fn down_is_heard_and_a_stream_ends_with_the_daemon() {
     assert!(matches!(events.next(Duration::from_secs(10)), Err(ClientError::NotRunning)));
     assert!(matches!(client.status(false), Err(ClientError::NotRunning)), "the socket is left over");
     assert!(matches!(Client::connect(&served.run_dir), Err(ClientError::NotRunning)));
-    assert!(Server::bind(&served.run_dir).is_ok(), "a socket that is left over is replaced");
+    assert!(
+        Server::bind(&served.run_dir, tokens(&served.run_dir)).is_ok(),
+        "a socket that is left over is replaced"
+    );
 }
 
 #[test]
@@ -327,7 +337,7 @@ fn no_socket_is_no_daemon_and_another_file_is_not_replaced() {
     let temp = tempfile::tempdir().expect("a folder");
     assert!(matches!(Client::connect(temp.path()), Err(ClientError::NotRunning)));
     std::fs::write(temp.path().join(SOCKET), "mine").expect("a file");
-    assert!(Server::bind(temp.path()).is_err());
+    assert!(Server::bind(temp.path(), tokens(temp.path())).is_err());
     assert_eq!(std::fs::read_to_string(temp.path().join(SOCKET)).expect("kept"), "mine");
 }
 

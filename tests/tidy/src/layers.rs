@@ -8,10 +8,12 @@ use crate::source::Source;
 
 /// The modules of `server/src` and their layers: a module imports from lower ones alone.
 pub const LAYERS: &[(&str, u8)] = &[
-    ("cli", 5),
-    ("daemon", 4),
+    ("cli", 6),
+    ("daemon", 5),
     // The daemon's door: it names what it asks of a daemon in a trait, and does not know who answers.
-    ("http", 3),
+    ("http", 4),
+    // The same for tools; the door carries them.
+    ("mcp", 3),
     ("agents", 2),
     ("api_agent", 2),
     ("board", 2),
@@ -53,6 +55,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("notify", &["server/src/watch/"]),
     ("portable_pty", &["server/src/agents/"]),
     ("reqwest", &["server/src/api_agent/"]),
+    ("rmcp", &["server/src/mcp/"]),
     ("rusqlite", &["server/src/ledger/"]),
     ("rusqlite_migration", &["server/src/ledger/"]),
     ("rustls", &["server/src/api_agent/"]),

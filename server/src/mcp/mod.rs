@@ -1,0 +1,7 @@
+//! MCP: storkit's tools for agents and for programs of people, over whatever carries them. The home of `rmcp`.
+//!
+//! What the tools ask of the daemon is a trait of this module's own; who may call what is decided here.
+
+mod caller;
+
+pub use caller::{Caller, Grant};
