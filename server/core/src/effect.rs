@@ -239,8 +239,8 @@ pub struct RunOver {
     pub exit: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// What it used.
-    pub usage: Option<Usage>,
+    /// What it used, by model, with what it cost where that is known.
+    pub usage: Vec<Usage>,
     /// Its session.
     pub session: Option<String>,
     /// Its own summary.

@@ -30,6 +30,8 @@ pub enum Event {
     Ended(OpId, Outcome),
     /// A run's agent has really started.
     RunStarted(OpId),
+    /// What a run has cost so far, in US dollars, went up noticeably.
+    RunSpent(OpId, f64),
     /// Somebody asks for something.
     Asked(AskId, Request),
     /// The free space of the project's disk, in bytes, changed noticeably.

@@ -145,8 +145,8 @@ pub struct RunFacts {
     pub summary: Option<String>,
     /// The last `session` event's id.
     pub session: Option<String>,
-    /// Reported usage, summed.
-    pub usage: Option<Usage>,
+    /// What was used, by model; empty where nobody reported it.
+    pub usage: Vec<Usage>,
     /// The session's own counter, where the runtime counts over the whole session: what the next resume begins at.
     pub session_total: Option<Usage>,
     /// What the runtime's adapter makes of its end; none where there is no more to it than the process's end.
@@ -156,6 +156,9 @@ pub struct RunFacts {
     /// The end of its output, as text without control sequences, at most 3,000 bytes.
     pub tail: String,
 }
+
+/// Most models that what a run used is broken down by.
+const MODELS_MAX: usize = 20;
 
 /// Tokens and money; money none where nobody reported it. Tokens are counted in one place each.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -173,6 +176,9 @@ pub struct Usage {
     pub cost_usd: Option<f64>,
     /// The model that was used.
     pub model: Option<String>,
+    /// Turns of the model, where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u64>,
 }
 
 impl Usage {
@@ -184,8 +190,24 @@ impl Usage {
         if let Some(cost) = more.cost_usd {
             self.cost_usd = Some(self.cost_usd.unwrap_or(0.0) + cost);
         }
+        if let Some(turns) = more.turns {
+            self.turns = Some(self.turns.unwrap_or(0).saturating_add(turns));
+        }
         if more.model.is_some() {
             self.model.clone_from(&more.model);
+        }
+    }
+
+    /// Adds what was used besides to that of the same model; beyond `MODELS_MAX` models to that of the last one.
+    pub fn add_to(list: &mut Vec<Self>, more: &Self) {
+        let at = list.iter().position(|used| used.model == more.model);
+        match at.or_else(|| (list.len() >= MODELS_MAX).then(|| list.len() - 1)) {
+            Some(at) => {
+                let model = list[at].model.take();
+                list[at].add(more);
+                list[at].model = model;
+            }
+            None => list.push(more.clone()),
         }
     }
 

@@ -20,6 +20,7 @@ pub mod leave;
 pub mod memory;
 pub mod message;
 pub mod pipeline;
+pub mod price;
 pub mod prompt;
 pub mod request;
 pub mod run;

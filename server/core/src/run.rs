@@ -51,7 +51,7 @@ pub enum RunEnd {
     Refused(String),
     /// The limit of turns: a failure, in words.
     OutOfTurns(String),
-    /// The limit of money: a failure, in words.
+    /// A budget is spent, in words: it costs no attempt, and a person raises it or a day goes by.
     OutOfBudget(String),
     /// The model's context is full: a failure, in words.
     ContextTooLong(String),
@@ -124,7 +124,6 @@ impl RunEnd {
             | Self::MergeFailed(why)
             | Self::Refused(why)
             | Self::OutOfTurns(why)
-            | Self::OutOfBudget(why)
             | Self::ContextTooLong(why) => Some(why),
             _ => None,
         }

@@ -91,6 +91,15 @@ impl Transcript {
     }
 }
 
+/// What was used, over all models.
+fn sum(used: &[Usage]) -> Usage {
+    let mut sum = Usage::default();
+    for used in used {
+        sum.add(used);
+    }
+    sum
+}
+
 /// As people can read it in a review: a line each, and no longer than one.
 fn shown(events: &[AgentEvent], ending: Option<&Ending>) -> String {
     let cut = |text: String| {
@@ -214,7 +223,7 @@ fn a_terminals_tail_that_is_no_json_is_skipped() {
 fn costs_that_are_counted_over_the_session_are_reported_once() {
     // 2.1.329 says 0.005, 0.01 and 0.02 in all for the first, second and fourth run of a session.
     for case in ["latest-resume-base", "latest-resume-ok", "latest-wt-resume-third"] {
-        let usage = Transcript::read("claude", case).facts(None).usage.expect("usage");
+        let usage = sum(&Transcript::read("claude", case).facts(None).usage);
         assert_eq!(usage.cost_usd, Some(0.005), "{case}");
         assert_eq!((usage.input_tokens, usage.output_tokens), (1000, 50), "{case}");
     }
@@ -223,7 +232,7 @@ fn costs_that_are_counted_over_the_session_are_reported_once() {
 #[test]
 fn costs_that_are_counted_over_the_process_are_reported_once() {
     // Two turns in one process: 0.00625, then 0.0125 in all.
-    let usage = Transcript::read("claude", "input-stream-json-2turns").facts(None).usage.expect("usage");
+    let usage = sum(&Transcript::read("claude", "input-stream-json-2turns").facts(None).usage);
     assert_eq!(usage.cost_usd, Some(0.0125));
     assert_eq!((usage.input_tokens, usage.output_tokens), (2000, 100));
 }
@@ -234,13 +243,33 @@ fn tokens_that_codex_counts_over_the_thread_are_reported_as_the_difference() {
     let session = first.session.expect("a thread");
     let resume = Resume { session, total: first.session_total };
     let second = Transcript::read("codex", "resume-ok").facts(Some(&resume));
-    let (usage, total) = (second.usage.expect("usage"), second.session_total.expect("the counter"));
+    let (usage, total) = (sum(&second.usage), second.session_total.expect("the counter"));
     assert_eq!((usage.input_tokens, usage.output_tokens), (1000, 50));
     assert_eq!((total.input_tokens, total.output_tokens), (2000, 100));
     // Without the earlier counter, what is counted is what nobody has counted yet.
     let resume = Resume { total: None, ..resume };
-    let usage = Transcript::read("codex", "resume-ok").facts(Some(&resume)).usage.expect("usage");
+    let usage = sum(&Transcript::read("codex", "resume-ok").facts(Some(&resume)).usage);
     assert_eq!((usage.input_tokens, usage.output_tokens), (2000, 100));
+}
+
+#[test]
+fn turns_of_the_model_are_counted_for_every_runtime() {
+    for (agent, case, turns) in [
+        ("claude", "ok-pipe", 3),
+        ("claude", "input-stream-json-2turns", 2),
+        ("codex", "ok-pipe", 3),
+        ("gemini", "ok-pipe", 3),
+    ] {
+        let usage = sum(&Transcript::read(agent, case).facts(None).usage);
+        assert_eq!(usage.turns, Some(turns), "{agent} {case}");
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_has_used_what_its_turns_told() {
+    let facts = Transcript::read("claude", "tool-sleep-sigkill").facts(None);
+    let usage = sum(&facts.usage);
+    assert_eq!((usage.input_tokens, usage.turns, usage.cost_usd), (1000, Some(1), None));
 }
 
 #[test]

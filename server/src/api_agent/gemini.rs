@@ -106,9 +106,8 @@ impl Gemini {
             input_tokens: input.saturating_sub(cached),
             output_tokens: count("candidatesTokenCount").saturating_add(count("thoughtsTokenCount")),
             cache_read_tokens: cached,
-            cache_write_tokens: 0,
-            cost_usd: None,
             model: Some(self.model.clone()),
+            ..Usage::default()
         }
     }
 }

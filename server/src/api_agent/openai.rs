@@ -97,9 +97,8 @@ impl OpenAi {
             input_tokens: count(&usage["prompt_tokens"]).saturating_sub(cached),
             output_tokens: count(&usage["completion_tokens"]),
             cache_read_tokens: cached,
-            cache_write_tokens: 0,
-            cost_usd: None,
             model: Some(self.model.clone()),
+            ..Usage::default()
         }
     }
 }

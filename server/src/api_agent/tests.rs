@@ -114,7 +114,7 @@ fn the_model_works_with_its_tools_and_all_is_told() {
         let run = scene.first();
         assert_eq!((run.ending, run.told.summary.as_deref()), (Ending::Done, Some("It says hello.")));
         assert_eq!(run.told.session.as_deref(), Some("s-1"));
-        let used = run.told.usage.expect("usage");
+        let used = run.told.used().remove(0);
         let served = &scene.model.served()["m"];
         assert_eq!(
             (used.input_tokens, used.output_tokens, used.cache_read_tokens),

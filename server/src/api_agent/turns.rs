@@ -1,6 +1,7 @@
 //! The loop: ask the model, run the tools that it calls, tell it what came of them, until there is an end.
 
 use storkit_core::config::Permissions;
+use storkit_core::facts::Usage;
 use storkit_core::runtime::{AgentEvent, Ending};
 
 use super::ask::{Provider, Reply, Stop, ask};
@@ -89,7 +90,7 @@ impl Turns<'_> {
             let request = self.provider.request(SYSTEM, history.items(), tools);
             match ask(self.client, self.provider, &request, self.speaker) {
                 Ok(reply) => {
-                    let used = reply.usage.clone();
+                    let used = Usage { turns: Some(1), ..reply.usage.clone() };
                     self.speaker.event(AgentEvent::Usage { used, session_total: None });
                     return Ok(reply);
                 }

@@ -192,7 +192,8 @@ impl Plain {
                 };
                 format!("ended: {}{status}", clean(entry["how"].as_str().unwrap_or("unknown")))
             }
-            "" => return String::new(),
+            // What it used comes with the sum; what it said stands for itself.
+            "" | "turn" => return String::new(),
             "usage" => format!("usage: {} tokens in, {} out", entry["input_tokens"], entry["output_tokens"]),
             other => {
                 let words =

@@ -40,9 +40,10 @@ pub(super) fn run(context: &Context, by: GroupBy) -> Outcome {
 }
 
 fn render(report: &UsageReport, columns: usize) -> String {
-    let head = [report.by.name(), "runs", "in", "cached", "out", "cost", "median", "longest"];
+    let head = [report.by.name(), "runs", "in", "cached", "out", "cost", "turns", "median", "longest"];
     let rows = report.groups.iter().chain([&report.total]).map(line);
     let mut out = plain_table(head, rows, columns);
+    out += &figures(&report.total, columns);
     if report.total.unreported > 0 {
         let runs = if report.total.unreported == 1 { "run" } else { "runs" };
         out += &format!("\n{} {runs} reported no tokens\n", report.total.unreported);
@@ -53,7 +54,32 @@ fn render(report: &UsageReport, columns: usize) -> String {
     out
 }
 
-fn line(group: &Group) -> [String; 8] {
+/// Average, median and maximum of a run's time, turns and cost, as far as they are known.
+fn figures(total: &Group, columns: usize) -> String {
+    let row = |name: &str, spread: Option<&Spread>, show: fn(f64) -> String| {
+        spread.map(|spread| {
+            let figures = [spread.average, spread.median, spread.maximum].map(show);
+            let [average, median, maximum] = figures;
+            [name.to_owned(), average, median, maximum]
+        })
+    };
+    let rows = [
+        row("time", total.seconds.as_ref(), lasting),
+        row("turns", total.turns.as_ref(), |turns| format!("{turns:.1}")),
+        row("cost", total.cost.as_ref(), dollars),
+    ];
+    if rows.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let head = ["of a run", "average", "median", "maximum"];
+    "\n".to_owned() + &plain_table(head, rows.into_iter().flatten(), columns)
+}
+
+fn dollars(usd: f64) -> String {
+    format!("${usd:.2}")
+}
+
+fn line(group: &Group) -> [String; 9] {
     let reported = group.unreported < group.runs;
     let tokens = |count: u64| if reported { short(count) } else { "–".to_owned() };
     let seconds = |figure: fn(&Spread) -> f64| {
@@ -65,7 +91,8 @@ fn line(group: &Group) -> [String; 8] {
         tokens(group.tokens.input_tokens),
         tokens(group.tokens.cache_read_tokens.saturating_add(group.tokens.cache_write_tokens)),
         tokens(group.tokens.output_tokens),
-        group.cost_usd.map_or_else(|| "–".to_owned(), |usd| format!("${usd:.2}")),
+        group.cost_usd.map_or_else(|| "–".to_owned(), dollars),
+        group.turns.as_ref().map_or_else(|| "–".to_owned(), |spread| format!("{:.0}", spread.median)),
         seconds(|spread| spread.median),
         seconds(|spread| spread.maximum),
     ]
@@ -95,6 +122,27 @@ fn lasting(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_of_a_run_are_shown_as_far_as_they_are_known() {
+        let spread = |average, median, maximum| Some(Spread { average, median, maximum });
+        let total = Group {
+            key: "total".to_owned(),
+            runs: 3,
+            unreported: 0,
+            tokens: storkit_core::usage::Tokens::default(),
+            cost_usd: None,
+            seconds: spread(61.0, 60.0, 90.0),
+            turns: spread(4.333, 4.0, 7.0),
+            cost: None,
+        };
+        let shown = figures(&total, 80);
+        let words: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(words[2], ["time", "1m", "1s", "1m", "1m", "30s"]);
+        assert_eq!(words[3], ["turns", "4.3", "4.0", "7.0"]);
+        assert_eq!(words.len(), 4, "{shown}");
+        assert_eq!(figures(&Group { seconds: None, turns: None, ..total }, 80), "");
+    }
 
     #[test]
     fn counts_are_short() {

@@ -201,8 +201,8 @@ pub(super) fn apply(connection: &Connection, entry: &Entry) -> rusqlite::Result<
             let day = used.at.to_zoned(jiff::tz::TimeZone::system()).date().to_string();
             let mut insert = connection.prepare_cached(
                 "INSERT INTO usage (run, story, agent, at, day, model, input_tokens, output_tokens, \
-                 cache_read_tokens, cache_write_tokens, cost_usd) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 cache_read_tokens, cache_write_tokens, cost_usd, turns) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?;
             insert.execute(params![
                 used.run.to_string(),
@@ -216,6 +216,7 @@ pub(super) fn apply(connection: &Connection, entry: &Entry) -> rusqlite::Result<
                 used.usage.cache_read_tokens.cast_signed(),
                 used.usage.cache_write_tokens.cast_signed(),
                 used.usage.cost_usd.filter(|cost| cost.is_finite()),
+                used.usage.turns.map(u64::cast_signed),
             ])?;
             Ok(())
         }

@@ -187,7 +187,7 @@ fn events_are_told_at_once_and_in_the_end() {
         });
         assert_eq!(told, 2);
         assert_eq!(facts.question.as_deref(), Some("A or B?"));
-        assert_eq!(facts.usage.map(|usage| usage.input_tokens), Some(3));
+        assert_eq!(facts.usage.first().map(|usage| usage.input_tokens), Some(3));
         assert_eq!(facts.process, Some(ProcessEnd::Exited(75)));
         let kinds: Vec<String> =
             bench.log().iter().map(|line| line["ev"].as_str().expect("a kind").to_owned()).collect();

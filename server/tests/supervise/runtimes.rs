@@ -27,7 +27,7 @@ fn what_a_runtime_prints_is_understood_through_a_terminal() {
         let facts = bench.run();
         assert_eq!(facts.ending, Some(Ending::Done), "{name}");
         assert!(facts.session.is_some_and(|session| session.len() == 36), "{name}");
-        let usage = facts.usage.expect("usage");
+        let usage = facts.usage.first().expect("usage");
         assert_eq!((usage.input_tokens, usage.output_tokens), (3000, 150), "{name}");
         assert_eq!(facts.summary.as_deref(), Some("All done: hello.txt is committed."), "{name}");
         let log = bench.log();

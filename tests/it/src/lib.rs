@@ -19,6 +19,7 @@ mod harness;
 mod hostile;
 mod landing;
 mod matrix;
+mod money;
 mod moves;
 mod past;
 mod review;

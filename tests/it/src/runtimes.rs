@@ -154,3 +154,27 @@ fn an_api_agent_without_a_key_is_drained_with_the_variables_name() {
         daemon.stop();
     }
 }
+
+#[test]
+fn an_api_agent_asks_before_its_first_command_and_a_persons_word_decides() {
+    let commit = "echo green > door.txt; git add door.txt && git commit -qm 'Paint the door'";
+    for (said, lands) in [("allow", true), ("no, write the file", false)] {
+        let after = if lands { Turn::shell(commit) } else { Turn::write("door.txt", "green\n") };
+        let turns = vec![Turn::shell(commit), after, Turn::says("Done.")];
+        let (model, project) = with_model("openai", turns, true);
+        project.configure(|text| {
+            text.replace("runtime = \"openai\"", "runtime = \"openai\"\npermissions = \"ask\"")
+        });
+        let daemon = project.up();
+        daemon.wait_state("1_story_door", storkit_core::snapshot::State::Question);
+        let text = daemon.wait_text("1_story_door", "## Question 1");
+        assert!(text.contains("it may not use shell") && text.contains("`allow`"), "{text}");
+        assert_eq!(on_branch(&project, "feature/story-1_story_door", "door.txt"), None);
+        project.storkit(&["answer", "1", "-m", said]).ok();
+        daemon.wait_stage("1_story_door", "done");
+        assert_eq!(on_branch(&project, "main", "door.txt").as_deref(), Some("green\n"));
+        daemon.stop();
+        let last = model.turns_of("cobalt-1").pop().expect("asked");
+        assert!(last.says(said) && model.unused().is_empty(), "the session goes on with the answer");
+    }
+}

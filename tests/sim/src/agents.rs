@@ -111,7 +111,7 @@ impl World {
             Plan::Done | Plan::Reject | Plan::MergeFailed => {
                 self.work(story, order.agent.role);
                 facts.merge_failed = (plan == Plan::MergeFailed).then(|| "too hard".to_owned());
-                facts.usage = Some(Usage { cost_usd: Some(0.01), ..Usage::default() });
+                facts.usage = vec![Usage { cost_usd: Some(0.01), ..Usage::default() }];
             }
             Plan::Fail => facts.process = Some(ProcessEnd::Exited(1)),
             Plan::Signal => facts.process = Some(ProcessEnd::Signalled(11)),

@@ -131,6 +131,7 @@ pub(crate) fn config(rng: &mut Rng) -> Arc<Config> {
         worktrees: Worktrees::default(),
         components: Vec::new(),
         routes: Vec::new(),
+        prices: Vec::new(),
         gates,
         merge: Merge { protect: vec![".storkit/".to_owned()], ..Merge::default() },
         sandbox: Sandbox::default(),

@@ -169,3 +169,35 @@ fn inactivity(log: &mut Log<'_>, section: &Section<'_>) -> u64 {
     }
     span.or(seconds).unwrap_or(INACTIVITY_MS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    #[test]
+    fn permissions_that_a_runtime_cannot_ask_for_are_warned_of() {
+        let of = |runtime: &str, permissions: &str| {
+            let text = format!(
+                "[[agent]]\nname = \"coder-1\"\nruntime = \"{runtime}\"\npermissions = \"{permissions}\"\n"
+            );
+            let parsed = parse(&text).expect("it is good");
+            (
+                parsed.config.agents[0].permissions,
+                parsed.warnings.iter().filter(|w| w.line == Some(4)).count(),
+            )
+        };
+        assert_eq!(
+            parse("[[agent]]\nname = \"coder-1\"\n").expect("good").config.agents[0].permissions,
+            Permissions::Allow
+        );
+        for runtime in ["claude-code", "acp", "openai", "gemini-api"] {
+            assert_eq!(of(runtime, "ask"), (Permissions::Ask, 0), "{runtime}");
+        }
+        for runtime in ["codex", "gemini", "command"] {
+            assert_eq!(of(runtime, "ask"), (Permissions::Ask, 1), "{runtime}");
+        }
+        assert_eq!((of("codex", "deny"), of("command", "deny").1), ((Permissions::Deny, 0), 1));
+        assert!(parse("[[agent]]\nname = \"coder-1\"\npermissions = \"yolo\"\n").is_err());
+    }
+}

@@ -115,6 +115,11 @@ pub const TOP: &[Key] = &[
         Takes::Tables(ROUTE),
         "Which coder takes a story, and with which model; the first rule that fits decides.",
     ),
+    key(
+        "price",
+        Takes::Tables(PRICE),
+        "What a model's tokens cost, for runtimes that report no money; the first that fits counts.",
+    ),
     later("classifier"),
     later("recipe"),
     later("after_landing"),
@@ -137,6 +142,15 @@ pub const ROUTE: &[Key] = &[
     key("attempt", Takes::Count(1, COUNT_MAX), "From this attempt on."),
     key("agent", Takes::Text, "The coder that takes it."),
     key("model", Takes::Text, "The model that it is coded with."),
+];
+
+/// `[[price]]`, in US dollars for a million tokens.
+pub const PRICE: &[Key] = &[
+    key("model", Takes::Text, "The model's name; `*` stands for any text. Required."),
+    key("input", Takes::Money, "Input, for a million tokens. Required."),
+    key("output", Takes::Money, "Output, for a million tokens. Required."),
+    key("cache_read", Takes::Money, "Input read from a cache; absent: as `input`."),
+    key("cache_write", Takes::Money, "Input written to a cache; absent: as `input`."),
 ];
 
 /// `[defaults]`.
@@ -257,7 +271,7 @@ pub const AGENT: &[Key] = &[
 ];
 
 /// All tables with the names that people know them by.
-pub const TABLES: [(&str, &[Key]); 12] = [
+pub const TABLES: [(&str, &[Key]); 13] = [
     ("at the top", TOP),
     ("in `[defaults]`", DEFAULTS),
     ("in `[limits]`", LIMITS),
@@ -270,4 +284,5 @@ pub const TABLES: [(&str, &[Key]); 12] = [
     ("in `[sandbox]`", SANDBOX),
     ("in `[server]`", SERVER),
     ("in `[[agent]]`", AGENT),
+    ("in `[[price]]`", PRICE),
 ];

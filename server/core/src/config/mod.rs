@@ -6,6 +6,7 @@ pub mod keys;
 mod legacy;
 pub mod model;
 mod parse;
+mod prices;
 mod raw;
 mod routes;
 mod schema;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::AgentName;
+use crate::price::Price;
 use crate::story::{Kind, Qa, Story};
 
 /// The whole of `project.toml`, with its defaults filled in.
@@ -30,6 +31,8 @@ pub struct Config {
     pub components: Vec<Component>,
     /// `[[route]]`, in order.
     pub routes: Vec<Route>,
+    /// `[[price]]`, in order.
+    pub prices: Vec<Price>,
     /// `[[gate]]`, in order.
     pub gates: Vec<Gate>,
     /// `[merge]`.

@@ -10,7 +10,7 @@ use super::model::{
     Worktrees,
 };
 use super::raw::{Log, Section};
-use super::{FILE_BYTES_MAX, PATH, agents, legacy, routes};
+use super::{FILE_BYTES_MAX, PATH, agents, legacy, prices, routes};
 use crate::front_matter::lines::one_line;
 use crate::story::{Problem, Qa};
 
@@ -84,6 +84,7 @@ pub fn default_config() -> Config {
         worktrees: Worktrees { dir: ".storkit/worktrees".to_owned(), ..Worktrees::default() },
         components: Vec::new(),
         routes: Vec::new(),
+        prices: Vec::new(),
         gates: Vec::new(),
         merge: Merge {
             strategy: Strategy::Squash,
@@ -141,6 +142,7 @@ fn read(log: &mut Log<'_>, top: &Section<'_>) -> Config {
     }
     config.agents = agents::read(log, top, &old);
     config.routes = routes::read(log, top, &config.agents);
+    config.prices = prices::read(log, top);
     config
 }
 

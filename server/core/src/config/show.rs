@@ -8,6 +8,7 @@ use super::model::{Agent, Config, Gate, Route};
 use super::parse::{GATE_STAGE, MODE, NETWORK, STRATEGY};
 use crate::duration::{format_bytes, format_ms};
 use crate::ids::AgentName;
+use crate::price::Price;
 use crate::story::Kind;
 
 /// Every key with its value, defaults too, in the order of the file that `init` writes. It reads back as it is.
@@ -33,6 +34,7 @@ pub fn show(config: &Config) -> String {
     config.gates.iter().for_each(|each| gate(&mut out, each));
     config.agents.iter().for_each(|each| agent(&mut out, each));
     config.routes.iter().for_each(|each| route(&mut out, each));
+    config.prices.iter().for_each(|each| price(&mut out, each));
     out.0
 }
 
@@ -52,6 +54,22 @@ fn route(out: &mut Lines, route: &Route) {
     for (name, value) in [("priority", route.priority.map(u32::from)), ("attempt", route.attempt)] {
         if let Some(value) = value {
             out.set(name, value);
+        }
+    }
+}
+
+fn price(out: &mut Lines, price: &Price) {
+    out.table("[[price]]");
+    out.set("model", text(&price.model));
+    let amounts = [
+        ("input", Some(price.input)),
+        ("output", Some(price.output)),
+        ("cache_read", price.cache_read),
+        ("cache_write", price.cache_write),
+    ];
+    for (name, amount) in amounts {
+        if let Some(amount) = amount {
+            out.set(name, Value::Float(amount));
         }
     }
 }

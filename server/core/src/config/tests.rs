@@ -99,7 +99,7 @@ fn the_template_says_the_defaults_and_every_key() {
     assert_eq!(config.base_branch.take().as_deref(), Some("main"));
     let (gate, agent) = (config.gates.remove(0), config.agents.remove(0));
     assert_eq!(config.components.remove(0).path, "web");
-    assert_eq!(config.routes.remove(0).attempt, Some(2));
+    assert_eq!((config.routes.remove(0).attempt, config.prices.remove(0).output), (Some(2), 10.0));
     assert_eq!(config, default_config());
     let bare = good("[[gate]]\nrun = \"script/test\"\n[[agent]]\nname = \"coder-1\"\n");
     assert_eq!(Gate { name: "script/test".to_owned(), ..gate }, bare.gates[0]);
@@ -115,26 +115,6 @@ fn the_template_says_the_defaults_and_every_key() {
             );
         }
     }
-}
-
-#[test]
-fn permissions_that_a_runtime_cannot_ask_for_are_warned_of() {
-    let of = |runtime: &str, permissions: &str| {
-        let text = format!(
-            "[[agent]]\nname = \"coder-1\"\nruntime = \"{runtime}\"\npermissions = \"{permissions}\"\n"
-        );
-        let parsed = parse(&text).expect("it is good");
-        (parsed.config.agents[0].permissions, parsed.warnings.iter().filter(|w| w.line == Some(4)).count())
-    };
-    assert_eq!(good("[[agent]]\nname = \"coder-1\"\n").agents[0].permissions, Permissions::Allow);
-    for runtime in ["claude-code", "acp", "openai", "gemini-api"] {
-        assert_eq!(of(runtime, "ask"), (Permissions::Ask, 0), "{runtime}");
-    }
-    for runtime in ["codex", "gemini", "command"] {
-        assert_eq!(of(runtime, "ask"), (Permissions::Ask, 1), "{runtime}");
-    }
-    assert_eq!((of("codex", "deny"), of("command", "deny").1), ((Permissions::Deny, 0), 1));
-    assert!(parse("[[agent]]\nname = \"coder-1\"\npermissions = \"yolo\"\n").is_err());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::stage::Stage;
 use crate::story::{Kind, Place, Story};
 use crate::time::words;
 
-fn condition(what: &str, detail: impl Into<String>, hint: impl Into<String>) -> Condition {
+pub(super) fn condition(what: &str, detail: impl Into<String>, hint: impl Into<String>) -> Condition {
     let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
     Condition { what: what.to_owned(), detail: detail.into(), hint, ..Condition::default() }
 }
@@ -63,7 +63,7 @@ impl Pipeline {
         }
         self.waits(track, &mut found);
         if self.needs_agent(story, track) {
-            self.budgets(track, &mut found);
+            found.extend(self.spent_budgets(track, 0.0));
         }
         self.limits(&mut found);
         found
@@ -139,25 +139,6 @@ impl Pipeline {
             Stage::Backlog | Stage::Done | Stage::Archived => false,
         };
         next && track.is_free()
-    }
-
-    fn budgets(&self, track: &Track, found: &mut Vec<Condition>) {
-        let limits = &self.config.limits;
-        let spent = if self.now.wall.day() == self.spent.0 { self.spent.1 } else { 0.0 };
-        if limits.budget_usd > 0.0 && spent >= limits.budget_usd {
-            let detail = format!("today's budget is spent: ${spent:.2} of ${:.2}", limits.budget_usd);
-            found.push(condition(
-                "budget",
-                detail,
-                "raise limits.budget_usd in .storkit/project.toml, or wait for tomorrow",
-            ));
-        }
-        let cost = track.memory.cost_usd.unwrap_or_default();
-        if limits.story_budget_usd > 0.0 && cost >= limits.story_budget_usd {
-            let detail =
-                format!("the story's budget is spent: ${cost:.2} of ${:.2}", limits.story_budget_usd);
-            found.push(condition("budget", detail, "raise limits.story_budget_usd in .storkit/project.toml"));
-        }
     }
 
     fn limits(&self, found: &mut Vec<Condition>) {

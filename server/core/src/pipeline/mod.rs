@@ -13,6 +13,7 @@ mod landing;
 mod lifecycle;
 mod limits;
 mod merge;
+mod money;
 mod moves;
 mod offline;
 mod orders;
@@ -224,6 +225,7 @@ impl Pipeline {
             Event::Woken => {}
             Event::Ended(op, outcome) => self.take_outcome(op, outcome),
             Event::RunStarted(op) => self.take_run_started(op),
+            Event::RunSpent(op, usd) => self.take_run_spent(op, usd),
             Event::Asked(ask, request) => self.take_ask(ask, request),
             Event::DiskFree(bytes) => self.disk_free = Some(bytes),
             Event::ShutDown { now } => self.take_shut_down(now),

@@ -2,7 +2,7 @@
 
 use super::Pipeline;
 use super::limits::LIMIT_MAX_MS;
-use super::track::{Run, Wait, Work};
+use super::track::{Money, Run, Wait, Work};
 use crate::assign::Load;
 use crate::config::Role;
 use crate::effect::{Effect, PrepareOrder, RunBegan, RunOver, Topic};
@@ -61,8 +61,14 @@ impl Pipeline {
         }
         let Ok(agent) = self.agent_for(id, role) else { return };
         let agent = agent.name.clone();
-        let run =
-            Run { id: self.new_run(), agent: agent.clone(), model: String::new(), role, started: false };
+        let run = Run {
+            id: self.new_run(),
+            agent: agent.clone(),
+            model: String::new(),
+            role,
+            started: false,
+            money: Money::default(),
+        };
         let config = self.config.clone();
         let order = PrepareOrder { story: id.clone(), run: run.id, config };
         let op = self.begin(id, |op| Work::Preparing(op, run));
@@ -116,7 +122,8 @@ impl Pipeline {
             at: self.now.wall,
         };
         self.tell(Topic::Running, Some(id), format!("{} attempt {}", run.agent, order.attempt));
-        let run = Run { model: order.agent.model.clone(), ..run };
+        let money = Money { budget_usd: order.agent.max_budget_usd, ..Money::default() };
+        let run = Run { model: order.agent.model.clone(), money, ..run };
         let op = self.begin(id, |op| Work::Running(op, run));
         self.out.push(Effect::RunBegan(Box::new(began)));
         self.out.push(Effect::Run(op, Box::new(order)));
@@ -137,6 +144,9 @@ impl Pipeline {
         let facts = RunFacts { cancelled: facts.cancelled || abandoned, ..facts };
         let end = classify(&facts, role, may_do_nothing);
         let permissions = self.config.agent(&run.agent).map(|agent| agent.permissions).unwrap_or_default();
+        // A person's word comes before a budget's.
+        let over = run.money.over.clone().filter(|_| facts.cancelled && !abandoned);
+        let end = over.map_or(end, RunEnd::OutOfBudget);
         let end = with_leave(end, &facts, permissions, &self.track_mut(id).memory.leave);
         self.record_run(id, run, &facts, &end);
         let track = self.track_mut(id);
@@ -188,13 +198,13 @@ impl Pipeline {
             RunEnd::NotStartable(why) | RunEnd::Authentication(why) | RunEnd::Configuration(why) => {
                 self.drain(id, why);
             }
+            RunEnd::OutOfBudget(why) => self.out_of_budget(id, why),
             RunEnd::Done => self.work_done(id, role),
             RunEnd::Cancelled
             | RunEnd::Failed(_)
             | RunEnd::MergeFailed(_)
             | RunEnd::Refused(_)
             | RunEnd::OutOfTurns(_)
-            | RunEnd::OutOfBudget(_)
             | RunEnd::ContextTooLong(_) => {}
         }
     }
@@ -342,12 +352,8 @@ impl Pipeline {
 
     fn record_run(&mut self, id: &StoryId, run: &Run, facts: &RunFacts, end: &RunEnd) {
         let wall = self.now.wall;
-        let cost = facts.usage.as_ref().and_then(|usage| usage.cost_usd);
-        self.spend(cost.unwrap_or_default());
+        let usage = self.book(id, run, facts.usage.clone());
         let memory = self.track_mut(id).change();
-        if let Some(cost) = cost {
-            memory.cost_usd = Some(memory.cost_usd.unwrap_or_default() + cost);
-        }
         if let Some(id) = &facts.session {
             let (agent, model, total) = (run.agent.clone(), run.model.clone(), facts.session_total.clone());
             memory.keep_session(Session { agent, model, id: id.clone(), total, at: wall, rejections: 0 });
@@ -372,7 +378,7 @@ impl Pipeline {
             why: end.why(),
             exit,
             signal,
-            usage: facts.usage.clone(),
+            usage,
             session: facts.session.clone(),
             summary: facts.summary.clone(),
         };
@@ -380,15 +386,6 @@ impl Pipeline {
             over.why.clone().map_or_else(|| over.how.replace('_', " "), |why| format!("{}: {why}", over.how));
         self.out.push(Effect::RunOver(Box::new(over)));
         self.tell(Topic::RunEnded, Some(id), format!("{} {text}", run.agent));
-    }
-
-    fn spend(&mut self, usd: f64) {
-        let day = self.now.wall.day();
-        // A clock set back does not open a spent day again.
-        if day > self.spent.0 {
-            self.spent = (day, 0.0);
-        }
-        self.spent.1 += usd;
     }
 
     pub(super) fn gone_wait(detail: String, again_ms: u64) -> Wait {

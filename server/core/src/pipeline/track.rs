@@ -9,7 +9,7 @@ use crate::stage::Stage;
 use crate::time::Wall;
 
 /// The one piece of work that is in flight for a story.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Work {
     /// None.
     #[default]
@@ -39,7 +39,7 @@ pub enum Work {
 }
 
 /// The run of an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// The run.
     pub id: RunId,
@@ -51,6 +51,19 @@ pub struct Run {
     pub role: Role,
     /// Whether the agent's process has started.
     pub started: bool,
+    /// What it may cost and what it has cost so far.
+    pub money: Money,
+}
+
+/// The money of a run, in US dollars.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Money {
+    /// What the run may cost; 0 is no limit.
+    pub budget_usd: f64,
+    /// What it has cost so far, as far as known.
+    pub spent_usd: f64,
+    /// Which budget is spent, in words: the run was told to end.
+    pub over: Option<String>,
 }
 
 /// A commit that is on its way to base.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::ending::{self, Ending};
-use super::event::{AgentEvent, LimitStatus, Reset, TEXT_LEN_MAX, clip};
+use super::event::{AgentEvent, LimitStatus, NAME_LEN_MAX, Reset, TEXT_LEN_MAX, clip};
 use super::launch::{
     Launch, LaunchOrder, MCP_NAME, PROMPT_PLACE, PromptBy, Resume, StatePath, TOKEN_VARIABLE,
 };
@@ -95,6 +95,8 @@ fn parser(_resume: Option<&Resume>) -> Box<dyn Parser> {
 #[derive(Debug, Default)]
 struct Claude {
     has_session: bool,
+    /// The message that came last; it comes in pieces.
+    message: String,
     /// The kind of the error that the last message was made of.
     error: String,
     /// When the limit ends that the account was last said to be at.
@@ -179,6 +181,7 @@ impl Claude {
 
     fn assistant(&mut self, object: &Value, out: &mut Vec<AgentEvent>) {
         text(object, "error").clone_into(&mut self.error);
+        self.turn(&object["message"], out);
         // A helper's words are for the agent, not from it.
         let helper = object.get("parent_tool_use_id").is_some_and(Value::is_string);
         for block in list(&object["message"], "content") {
@@ -193,6 +196,19 @@ impl Claude {
                 }),
                 _ => {}
             }
+        }
+    }
+
+    /// A message that begins says what was read for it; what is written comes with the result alone.
+    fn turn(&mut self, message: &Value, out: &mut Vec<AgentEvent>) {
+        let id = text(message, "id");
+        if id.is_empty() || id == self.message {
+            return;
+        }
+        self.message = clip(id, NAME_LEN_MAX);
+        let used = Usage { model: said(message, "model"), ..of_turn(message) };
+        if !used.is_empty() {
+            out.push(AgentEvent::Turn { used });
         }
     }
 
@@ -262,6 +278,9 @@ impl Claude {
         used.retain(|used| !used.is_empty());
         // The main model last: a sum keeps the last one's name.
         used.sort_by_key(|used| used.output_tokens);
+        if let Some(main) = used.last_mut() {
+            main.turns = object.get("num_turns").and_then(Value::as_u64);
+        }
         out.extend(used.into_iter().map(|used| AgentEvent::Usage { used, session_total: None }));
     }
 
@@ -345,6 +364,7 @@ fn of_model(model: &str, counted: &Value) -> Usage {
         cache_write_tokens: count(counted, "cacheCreationInputTokens"),
         cost_usd: money(counted, "costUSD"),
         model: Some(model.to_owned()),
+        turns: None,
     }
 }
 
@@ -356,7 +376,6 @@ fn of_turn(object: &Value) -> Usage {
         output_tokens: count(usage, "output_tokens"),
         cache_read_tokens: count(usage, "cache_read_input_tokens"),
         cache_write_tokens: count(usage, "cache_creation_input_tokens"),
-        cost_usd: None,
-        model: None,
+        ..Usage::default()
     }
 }

@@ -172,8 +172,7 @@ impl Codex {
             output_tokens: count(usage, "output_tokens"),
             cache_read_tokens: read,
             cache_write_tokens: written,
-            cost_usd: None,
-            model: None,
+            ..Usage::default()
         };
         let used = total.since(&self.counted);
         self.counted = total.clone();

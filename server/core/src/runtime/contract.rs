@@ -59,6 +59,7 @@ fn event(object: &Value) -> Option<AgentEvent> {
                 cache_write_tokens: count(object, "cache_write_tokens"),
                 cost_usd: money(object, "cost_usd"),
                 model: said(object, "model"),
+                turns: object.get("turns").and_then(Value::as_u64),
             },
             session_total: None,
         },
@@ -144,7 +145,7 @@ mod tests {
         let mut told = Told::default();
         told.absorb(&event);
         told.absorb(&event);
-        let usage = told.usage.expect("summed");
+        let [usage] = &told.usage[..] else { panic!("summed: {told:?}") };
         assert_eq!((usage.input_tokens, usage.output_tokens, usage.cost_usd), (0, u64::MAX, None));
         let line = r#"{"storkit":"rate_limited","retry_after_s":1e300}"#;
         assert_eq!(parse_line(line), Some(AgentEvent::RateLimited { retry_after_s: RETRY_AFTER_MAX_S }));

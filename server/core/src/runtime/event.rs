@@ -58,6 +58,12 @@ pub enum AgentEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session_total: Option<Usage>,
     },
+    /// A turn of the model, and what it used as far as that is known so far; a [`Self::Usage`] that follows counts it again.
+    Turn {
+        /// How much of what.
+        #[serde(flatten)]
+        used: Usage,
+    },
     /// What the provider says about a limit of the account. The run goes on unless its end says otherwise.
     RateLimit {
         /// How it stands.
@@ -181,8 +187,14 @@ pub struct Told {
     pub answer: Option<String>,
     /// The last session.
     pub session: Option<String>,
-    /// Usage, summed.
-    pub usage: Option<Usage>,
+    /// Usage, summed by model.
+    pub usage: Vec<Usage>,
+    /// What turns used that no usage has counted yet.
+    pub uncounted: Vec<Usage>,
+    /// Turns of the model, as its words and its tools tell them apart.
+    pub turns: u64,
+    /// Whether the model has the word.
+    pub speaking: bool,
     /// The session's own counter, where the runtime counts over the whole session.
     pub session_total: Option<Usage>,
 }
@@ -198,7 +210,8 @@ impl Told {
             AgentEvent::Reject { text } => self.reject = Some(text.clone()),
             AgentEvent::MergeFailed { text } => self.merge_failed = Some(text.clone()),
             AgentEvent::Usage { used, session_total } => {
-                self.usage.get_or_insert_default().add(used);
+                Usage::add_to(&mut self.usage, used);
+                self.uncounted.clear();
                 if session_total.is_some() {
                     self.session_total.clone_from(session_total);
                 }
@@ -207,24 +220,38 @@ impl Told {
                 let text = clip(text.trim(), ANSWER_LEN_MAX);
                 self.answer = (*ok && !text.is_empty()).then_some(text);
             }
-            AgentEvent::Text { .. }
-            | AgentEvent::ToolUse { .. }
-            | AgentEvent::ToolResult { .. }
-            | AgentEvent::RateLimit { .. }
+            AgentEvent::Turn { used } => Usage::add_to(&mut self.uncounted, used),
+            AgentEvent::Text { .. } | AgentEvent::ToolUse { .. } => {
+                self.turns += u64::from(!std::mem::replace(&mut self.speaking, true));
+            }
+            AgentEvent::ToolResult { .. } => self.speaking = false,
+            AgentEvent::RateLimit { .. }
             | AgentEvent::PermissionWanted { .. }
             | AgentEvent::Notice { .. } => {}
         }
     }
 
+    /// What was used so far, by model; where the runtime did not count turns, with those that were seen.
+    pub fn used(&self) -> Vec<Usage> {
+        let mut used: Vec<Usage> = self.usage.iter().chain(&self.uncounted).cloned().collect();
+        if self.turns > 0
+            && used.iter().all(|used| used.turns.is_none())
+            && let Some(last) = used.last_mut()
+        {
+            last.turns = Some(self.turns);
+        }
+        used
+    }
+
     /// Puts it into the facts of a run, with what the runtime's adapter makes of its end.
     pub fn fill(self, facts: &mut RunFacts, ending: Option<Ending>) {
+        facts.usage = self.used();
         facts.question = self.question;
         facts.reject = self.reject;
         facts.merge_failed = self.merge_failed;
         facts.rate_limited_s = self.rate_limited_s;
         facts.summary = self.summary.or(self.answer);
         facts.session = self.session;
-        facts.usage = self.usage;
         facts.session_total = self.session_total;
         facts.ending = ending;
     }
@@ -277,6 +304,42 @@ mod tests {
         assert_eq!(clip("äöü", 6), "äöü");
         assert_eq!(clip("äöüß", 6), "ä…");
         assert_eq!(clip("abc", 2), "…");
+    }
+
+    fn used(model: &str, input_tokens: u64) -> Usage {
+        Usage { input_tokens, model: Some(model.to_owned()), ..Usage::default() }
+    }
+
+    #[test]
+    fn what_turns_used_counts_until_usage_is_told() {
+        let mut told = Told::default();
+        let usage = |used| AgentEvent::Usage { used, session_total: None };
+        told.absorb(&AgentEvent::Turn { used: used("a", 5) });
+        told.absorb(&AgentEvent::Turn { used: used("a", 6) });
+        assert_eq!(told.used(), [used("a", 11)], "a run that is ended here has used that");
+        told.absorb(&usage(used("a", 12)));
+        told.absorb(&usage(used("b", 1)));
+        assert_eq!(told.used(), [used("a", 12), used("b", 1)]);
+        told.absorb(&usage(used("a", 3)));
+        told.absorb(&AgentEvent::Turn { used: used("a", 2) });
+        assert_eq!(told.used(), [used("a", 15), used("b", 1), used("a", 2)]);
+    }
+
+    #[test]
+    fn turns_are_told_apart_by_the_results_of_tools() {
+        let said = || AgentEvent::Text { text: "x".to_owned() };
+        let tool = || AgentEvent::ToolUse { id: "1".to_owned(), tool: "t".to_owned(), input: String::new() };
+        let result = || AgentEvent::ToolResult { id: "1".to_owned(), ok: true, text: String::new() };
+        let mut told = Told::default();
+        for event in [said(), tool(), tool(), result(), result(), tool(), result(), said()] {
+            told.absorb(&event);
+        }
+        assert_eq!(told.used(), [], "turns alone are no usage");
+        told.absorb(&AgentEvent::Usage { used: used("m", 1), session_total: None });
+        assert_eq!(told.used()[0].turns, Some(3));
+        let own = Usage { turns: Some(7), ..used("m", 1) };
+        told.absorb(&AgentEvent::Usage { used: own, session_total: None });
+        assert_eq!(told.used()[0].turns, Some(7), "what the runtime counts stands");
     }
 
     #[test]

@@ -174,9 +174,8 @@ fn of_model(model: &str, counted: &Value) -> Usage {
         input_tokens: count(counted, "input_tokens").saturating_sub(cached),
         output_tokens: count(counted, "output_tokens"),
         cache_read_tokens: cached,
-        cache_write_tokens: 0,
-        cost_usd: None,
         model: Some(model.to_owned()),
+        ..Usage::default()
     }
 }
 

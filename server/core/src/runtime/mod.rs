@@ -146,6 +146,7 @@ fn bound(event: &mut AgentEvent) {
             let total = session_total.as_mut().and_then(|total| total.model.as_mut());
             ([used.model.as_mut(), total], None)
         }
+        AgentEvent::Turn { used } => ([used.model.as_mut(), None], None),
         AgentEvent::RateLimit { kind, .. } => ([kind.as_mut(), None], None),
         AgentEvent::RateLimited { .. }
         | AgentEvent::Question { .. }

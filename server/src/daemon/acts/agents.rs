@@ -16,6 +16,7 @@ use storkit_core::run::is_to_ask;
 use storkit_core::runtime::{self, Ending, Launch, LaunchOrder};
 
 use super::hooks::Hooks;
+use super::meter::Meter;
 use crate::agents::env::{self, EnvOrder};
 use crate::agents::{self, LogHead, LogSpec, RunEvent, RunSpec};
 use crate::daemon::prompt::{self, NoPrompt};
@@ -121,11 +122,17 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
     let live = Arc::<Live>::default();
     let cast = agents::cast_of(&spec.log.path);
     world.terminals().insert(order.run, Terminal { cast, live: Some(Arc::clone(&live)) });
-    let mut on_event = |event| {
-        if let RunEvent::Started { control, .. } = event {
+    let mut meter = Meter::new(order);
+    let mut on_event = |event| match event {
+        RunEvent::Started { control, .. } => {
             // The terminal of a second start is only watched.
             let _ = live.control.set(control);
             world.send(Event::RunStarted(op));
+        }
+        RunEvent::Agent(event) => {
+            if let Some(usd) = meter.read(&event) {
+                world.send(Event::RunSpent(op, usd));
+            }
         }
     };
     let mut facts = agents::run(&spec, &world.exe, cancel, &mut on_event);

@@ -5,4 +5,5 @@ pub(super) mod board;
 pub(super) mod gates;
 pub(super) mod hooks;
 pub(super) mod landing;
+mod meter;
 pub(super) mod records;

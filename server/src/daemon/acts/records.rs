@@ -57,7 +57,7 @@ fn message(sent: Sent) -> MessageEntry {
 
 fn ended(world: &World, over: RunOver) {
     let at = timestamp(over.at);
-    if let Some(usage) = over.usage {
+    for usage in over.usage {
         let (run, story, agent) = (over.run, over.story.clone(), over.agent.clone());
         world.ledger.record(Entry::Usage(UsageEntry { run, story, agent, at, usage }));
     }

@@ -6,6 +6,7 @@ mod cells;
 mod counts;
 mod landing;
 mod leave;
+mod money;
 mod people;
 mod requests;
 mod rules;
@@ -89,6 +90,7 @@ pub(super) fn config() -> Config {
         worktrees: Worktrees::default(),
         components: Vec::new(),
         routes: Vec::new(),
+        prices: Vec::new(),
         gates: vec![gate("tests")],
         merge: Merge { protect: vec![".storkit/".to_owned()], ..Merge::default() },
         sandbox: Sandbox::default(),

@@ -88,7 +88,7 @@ fn a_spent_budget_starts_no_agent_and_judges_what_is_there() {
     let mut desk = Desk::new(own, vec![story(A, Stage::Current)]);
     let (op, _) = desk.run_starts();
     desk.run_ends_with(op, |facts| {
-        facts.usage = Some(Usage { cost_usd: Some(10.5), ..Usage::default() });
+        facts.usage = vec![Usage { cost_usd: Some(10.5), ..Usage::default() }];
     });
     assert_eq!(desk.kinds(), ["gates"], "gates cost nothing");
     desk.gates(false);

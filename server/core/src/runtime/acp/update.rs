@@ -82,8 +82,8 @@ impl Story {
             output_tokens: count(usage, "outputTokens"),
             cache_read_tokens: count(usage, "cachedReadTokens"),
             cache_write_tokens: count(usage, "cachedWriteTokens"),
-            cost_usd: None,
             model: self.model.clone(),
+            ..Usage::default()
         });
         // Gemini CLI 0.61.0.
         let quota = list(&answer["_meta"]["quota"], "model_usage").iter().take(MODELS_MAX);
