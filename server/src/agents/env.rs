@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use storkit_core::config::Agent;
+use storkit_core::runtime::Launch;
+
 /// Names that every agent and gate may see.
 const COMMON: [&str; 15] = [
     "PATH",
@@ -38,6 +41,16 @@ pub struct EnvOrder {
     pub own: Vec<(&'static str, String)>,
     /// The folder of the worktrees, above which git looks for no repository.
     pub ceiling: String,
+}
+
+impl EnvOrder {
+    /// What an agent and its runtime set and pass on; what is storkit's own is still to be added.
+    pub fn of(agent: &Agent, launch: &Launch) -> Self {
+        let mut set: BTreeMap<String, String> =
+            launch.env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        set.extend(agent.env.clone());
+        Self { pass: agent.env_pass.clone(), set, ..Self::default() }
+    }
 }
 
 /// An environment, whole, and which values of it must not be seen in a log.

@@ -7,6 +7,8 @@ use storkit_core::stage::Stage;
 use storkit_core::story::Kind;
 use storkit_core::usage::GroupBy;
 
+use super::agent::AgentCommand;
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -120,6 +122,12 @@ pub(super) enum Command {
     },
     /// Show the agents and what they work on
     Agents,
+    /// Find out whether an agent can work
+    Agent {
+        /// What to do
+        #[command(subcommand)]
+        what: AgentCommand,
+    },
     /// Open the board in the browser, and print its address
     #[command(
         after_help = "The address lets one page in, once, within a minute.\n\nExamples:\n  storkit open\n  storkit open --print"

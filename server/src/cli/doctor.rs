@@ -9,14 +9,14 @@ use std::path::Path;
 use serde::Serialize;
 use storkit_core::config::{Agent, Config, Gate, SandboxMode, render};
 use storkit_core::prompt::check;
-use storkit_core::runtime;
 use storkit_core::stage::Stage;
 
+use super::agent::{Finding, Look};
 use super::exit::{Exit, Outcome};
 use super::style::{self, paint};
 use super::text::{clean, clean_lines};
-use super::{Context, ask, config, lint, path};
-use crate::agents::{Container, probe};
+use super::{Context, ask, config, lint, path, trust};
+use crate::agents::{Container, env, probe};
 use crate::board::Layout;
 use crate::daemon::template;
 use crate::git::Repo;
@@ -175,7 +175,8 @@ fn programs(root: &Path, config: &Config, checks: &mut Vec<Check>) {
             "write an [[agent]] into .storkit/project.toml",
         ));
     }
-    checks.extend(config.agents.iter().map(|agent| agent_check(root, agent)));
+    let source = env::of_this_process();
+    checks.extend(config.agents.iter().flat_map(|agent| agent_checks(root, agent, &source)));
     prompts(root, config, checks);
     if config.gates.is_empty() {
         checks.push(odd(
@@ -187,24 +188,18 @@ fn programs(root: &Path, config: &Config, checks: &mut Vec<Check>) {
     checks.extend(config.gates.iter().map(|gate| gate_check(root, gate)));
 }
 
-fn agent_check(root: &Path, agent: &Agent) -> Check {
-    let Some(adapter) = runtime::adapter(agent.runtime) else {
-        let why = format!("{}: the runtime {} has no adapter yet", agent.name, agent.runtime.name());
-        return bad("agents", why, "use another runtime".to_owned());
-    };
-    let command = if agent.command.is_empty() { adapter.command } else { &agent.command };
-    if command.is_empty() {
-        let fix = format!("write a command for {} into .storkit/project.toml", agent.name);
-        return bad("agents", format!("{}: it has no command, and is drained", agent.name), fix);
+fn agent_checks(root: &Path, agent: &Agent, source: &BTreeMap<String, String>) -> Vec<Check> {
+    let trusted = trust::common_dir(root).is_ok_and(|common| trust::is_trusted(&common, root));
+    let ready = Look { root, agent, trusted, source }.ready();
+    let mut checks = Vec::new();
+    if ready.is_found() {
+        checks.push(good("agents", format!("{}: {}", agent.name, ready.words())));
     }
-    match path::program(command, root) {
-        Some(path) => good("agents", format!("{}: {}", agent.name, path.display())),
-        None => bad(
-            "agents",
-            format!("{}: there is no program {command}", agent.name),
-            format!("install {command}, or set command in .storkit/project.toml"),
-        ),
+    for Finding { bad, text, fix } in ready.findings {
+        let health = if bad { Health::Bad } else { Health::Odd };
+        checks.push(Check { health, ..odd("agents", format!("{}: {text}", agent.name), fix) });
     }
+    checks
 }
 
 /// The templates that agents use, and those that wait for an agent.

@@ -2,6 +2,7 @@
 //!
 //! A face: it decides nothing about stories. Only this module prints.
 
+mod agent;
 mod agents;
 mod args;
 mod ask;
@@ -47,6 +48,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use storkit_core::request::Request;
 
+use agent::AgentCommand;
 use args::{Cli, Command};
 use exit::{Failure, Outcome};
 use out::Out;
@@ -143,6 +145,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Why(args) => why::run(context, &args.story),
         Command::Log { story } => history::log(context, story.as_deref()),
         Command::Agents => agents::run(context),
+        Command::Agent { what: AgentCommand::Check(args) } => agent::check(context, &args),
         Command::Open { print } => open::run(context, print),
         Command::Usage { by } => usage::run(context, by),
         Command::New(args) => stories::new(context, &args),

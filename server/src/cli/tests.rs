@@ -37,6 +37,7 @@ fn help_lists_every_command_and_no_inner_one() {
                    it
       log          Show what happened on the board
       agents       Show the agents and what they work on
+      agent        Find out whether an agent can work
       open         Open the board in the browser, and print its address
       usage        Show what runs used: tokens, money and time
       new          Write a new story, and print its id

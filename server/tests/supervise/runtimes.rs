@@ -69,3 +69,24 @@ fn a_prompt_may_be_the_standard_input_while_the_output_is_the_terminal() {
         assert_eq!(words, ["200000", "200000"]);
     }
 }
+
+/// Gemini CLI's question, as it draws it.
+const TRUST: &str =
+    "\u{1b}[2J\u{1b}[H│ Do\u{1b}[1Cyou trust the files in this folder?│\r\n│ 1. Trust folder (repo) │";
+
+#[test]
+fn a_run_that_waits_for_a_person_at_a_known_screen_is_ended_and_says_so() {
+    let [container, ..] = containers()[..] else { unreachable!("there is always one") };
+    let mut bench =
+        Bench::new(container, &format!("trap 'exit 0' TERM; printf '%s' '{TRUST}'; read -r answer"));
+    bench.spec.runtime = Runtime::Command;
+    let facts = bench.run();
+    let Some(Ending::Configuration { text }) = facts.ending else { panic!("{facts:?}") };
+    assert!(text.starts_with("Gemini CLI asks whether the folder is trusted, and nobody is there"), "{text}");
+    assert_eq!(facts.time_limit, None);
+
+    let bench = Bench::new(container, &format!("printf '%s' '{TRUST}'; exit 1"));
+    assert!(matches!(bench.run().ending, Some(Ending::Configuration { .. })), "it gave up there");
+    let bench = Bench::new(container, &format!("printf '%s' '{TRUST}'; exit 0"));
+    assert_eq!(bench.run().ending, None, "it went on by itself");
+}

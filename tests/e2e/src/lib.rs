@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod acp;
+mod check;
 mod play;
 mod raw;
 mod stories;

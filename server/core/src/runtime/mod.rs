@@ -14,8 +14,10 @@ mod gemini;
 mod gemini_api;
 mod launch;
 mod ndjson;
+mod needs;
 mod openai;
 mod phrases;
+mod screens;
 
 pub use api::{API_AGENT_MODE, SESSIONS_VARIABLE};
 pub use contract::{RETRY_AFTER_MAX_S, parse_line};
@@ -26,6 +28,8 @@ pub use launch::{
     REFUSE_OPTION, Resume, StatePath,
 };
 pub use ndjson::LINE_LEN_MAX;
+pub use needs::{Needs, Version, needs, remedy, version_in, version_text};
+pub use screens::{Screen, Shown, Wants};
 
 use serde_json::Value;
 

@@ -83,6 +83,8 @@ use Place::{Error, Line};
 const PHRASES: &[Phrase] = &[
     claude(Error, "No conversation found with session ID: ", "", SessionUnknown),
     claude(Error, "Error: --resume requires a valid session ID", "", SessionUnknown),
+    claude(Error, "Invalid API key · ", "", Authentication),
+    claude(Error, "Not logged in · ", "", Authentication),
     claude(Line, "No conversation found with session ID: ", "", SessionUnknown),
     claude(Line, "Error: Session ID ", " is already in use.", SessionTaken),
     claude(

@@ -40,6 +40,8 @@ const EMPTYING_EACH: Duration = Duration::from_millis(20);
 const HUNG_UP_EACH: Duration = Duration::from_millis(250);
 /// How long output may come in after everything has ended.
 const DRAIN_SPAN_MAX: Duration = Duration::from_millis(500);
+/// How long a program that waits for a person, and shows it, is left at that.
+const SCREEN_SPAN_MAX: Duration = Duration::from_secs(10);
 /// How long strays are hunted that carry the run's mark.
 const STRAYS_SPAN_MAX: Duration = Duration::from_secs(5);
 
@@ -94,6 +96,11 @@ struct Shim<'a> {
     how: How,
     kill_at: Option<Instant>,
     end: Option<ProcessEnd>,
+    /// When there was output last, and whether a person has typed into the terminal.
+    spoke: Instant,
+    attended: bool,
+    /// Whether it was ended because it stood at a screen that waits for a person.
+    stood: bool,
 }
 
 impl<'a> Shim<'a> {
@@ -119,7 +126,24 @@ impl<'a> Shim<'a> {
         link.send(&Message::Started { pid, container: kind });
         let (input, buffer, how) = (Vec::new(), vec![0; TURN_LEN_MAX], How::Exited);
         let (hung_up_until, kill_at, end) = (None, None, None);
-        Ok(Self { order, link, sink, console, tree, watch, input, buffer, hung_up_until, how, kill_at, end })
+        let (spoke, attended, stood) = (begun, false, false);
+        Ok(Self {
+            order,
+            link,
+            sink,
+            console,
+            tree,
+            watch,
+            input,
+            buffer,
+            hung_up_until,
+            how,
+            kill_at,
+            end,
+            spoke,
+            attended,
+            stood,
+        })
     }
 
     /// Attends the run until everything of it has ended.
@@ -185,6 +209,7 @@ impl<'a> Shim<'a> {
                     self.sink.resized(columns, rows);
                 }
                 Order::Input(bytes) if self.input.len() + bytes.len() <= INPUT_LEN_MAX => {
+                    self.attended = true;
                     self.input.extend_from_slice(&bytes);
                 }
                 Order::Input(_) => {}
@@ -217,7 +242,8 @@ impl<'a> Shim<'a> {
             }
         }
         if len > 0 {
-            self.watch.active(Instant::now());
+            self.spoke = Instant::now();
+            self.watch.active(self.spoke);
             let events = self.sink.feed(&self.buffer[..len]);
             self.tell(events);
         }
@@ -235,7 +261,14 @@ impl<'a> Shim<'a> {
         if self.kill_at.is_none()
             && let Some(how) = self.watch.look(Instant::now(), || self.tree.cpu_ticks())
         {
-            self.begin_end(Some(how), REST_GRACE);
+            // A screen that it stands at says more than the clock.
+            self.stood = how != How::WorktreeLost && self.sink.screen().is_some();
+            self.begin_end((!self.stood).then_some(how), REST_GRACE);
+        }
+        let waits = !self.attended && self.spoke.elapsed() >= SCREEN_SPAN_MAX;
+        if waits && self.kill_at.is_none() && self.sink.screen().is_some() {
+            self.stood = true;
+            self.begin_end(None, REST_GRACE);
         }
     }
 
@@ -286,7 +319,7 @@ impl<'a> Shim<'a> {
             not_startable = (!error.worktree_lost).then_some(error.text);
             self.end = None;
         }
-        let (ending, events) = self.sink.judge(self.end);
+        let (ending, events) = self.sink.judge(self.end, self.stood);
         self.tell(events);
         let tail = self.sink.close(self.how, self.end);
         Ended { how: self.how, process: self.end, not_startable, told: self.sink.told.clone(), ending, tail }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use storkit_core::facts::ProcessEnd;
-use storkit_core::runtime::{AgentEvent, Ending, Reader, Told};
+use storkit_core::runtime::{AgentEvent, Ending, Reader, Screen, Shown, Told};
 
 use super::super::cast::Cast;
 use super::super::lines::LineCutter;
@@ -27,6 +27,8 @@ pub(super) struct Sink {
     pub(super) told: Told,
     /// What reads an agent's lines; a gate's are only output.
     reader: Option<Reader>,
+    /// What it shows, where it is an agent.
+    shown: Option<Shown>,
     /// How the agent's run ended, once that is judged.
     ending: Option<Ending>,
 }
@@ -45,6 +47,7 @@ impl Sink {
             cast: Cast::create(spec),
             told: Told::default(),
             reader: spec.log.head.as_ref().map(|_| Reader::new(spec.runtime, spec.resume.as_ref())),
+            shown: spec.log.head.as_ref().map(|_| Shown::default()),
             ending: None,
         }
     }
@@ -73,12 +76,26 @@ impl Sink {
     }
 
     /// The process has ended, after the output: how the agent's run did, and what it said last.
-    pub(super) fn judge(&mut self, process: Option<ProcessEnd>) -> (Option<Ending>, Vec<AgentEvent>) {
+    /// Where it was ended because it stood at a screen that waits for a person, it is that.
+    pub(super) fn judge(
+        &mut self,
+        process: Option<ProcessEnd>,
+        stood: bool,
+    ) -> (Option<Ending>, Vec<AgentEvent>) {
         let mut events = Vec::new();
         if let Some(reader) = &mut self.reader {
             self.ending = reader.end(process, self.tail.text(), &mut events);
         }
+        let gave_up = process != Some(ProcessEnd::Exited(0)) && self.ending.as_ref().is_none_or(is_vague);
+        if let Some(screen) = self.screen().filter(|_| stood || gave_up) {
+            self.ending = Some(screen.ending());
+        }
         (self.ending.clone(), events)
+    }
+
+    /// The screen at which an agent waits for a person, where it shows one that is known.
+    pub(super) fn screen(&self) -> Option<&'static Screen> {
+        self.shown.as_ref().and_then(Shown::screen)
     }
 
     /// Keeps an event in the log and in the sum.
@@ -108,6 +125,9 @@ impl Sink {
         let mut plain = String::with_capacity(text.len());
         self.plain.feed(text, &mut plain);
         self.tail.feed(&plain);
+        if let Some(shown) = &mut self.shown {
+            shown.feed(&plain);
+        }
         if let Some(reader) = &mut self.reader {
             self.lines.feed(&plain, &mut |line| reader.line(line, &mut events));
         }
@@ -119,4 +139,15 @@ impl Sink {
         let ms = u32::try_from(self.begun.elapsed().as_millis()).unwrap_or(u32::MAX);
         f64::from(ms) / 1000.0
     }
+}
+
+/// Whether an ending says nothing of what was missing.
+const fn is_vague(ending: &Ending) -> bool {
+    matches!(
+        ending,
+        Ending::CrashedBeforeSession { .. }
+            | Ending::Failed { .. }
+            | Ending::Killed { .. }
+            | Ending::NoSignal
+    )
 }

@@ -1,6 +1,5 @@
 //! Effects around an agent's run: its worktree before, the run itself, what it left, and the end of it all.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -252,12 +251,7 @@ fn make_tmp(run_dir: &Path) -> Option<String> {
 /// The variables of interface.md 4 for an agent.
 fn env_order(world: &World, order: &RunOrder, launch: &Launch) -> EnvOrder {
     let story_file = world.layout.story(order.stage, &order.story);
-    let mut set: BTreeMap<String, String> =
-        launch.env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    set.extend(order.agent.env.clone());
     EnvOrder {
-        pass: order.agent.env_pass.clone(),
-        set,
         own: vec![
             ("STORKIT_STORY", order.story.to_string()),
             ("STORKIT_STORY_FILE", story_file.display().to_string()),
@@ -268,6 +262,7 @@ fn env_order(world: &World, order: &RunOrder, launch: &Launch) -> EnvOrder {
             ("STORKIT_BASE_COMMIT", order.base.to_string()),
         ],
         ceiling: ceiling(&order.worktree),
+        ..EnvOrder::of(&order.agent, launch)
     }
 }
 

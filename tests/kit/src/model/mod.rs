@@ -33,7 +33,7 @@ use http::Incoming;
 use state::{Chosen, State};
 
 pub use call::{Api, DUMMY_KEY, Request};
-pub use script::{Cut, Hang, Repeat, Script, StreamError, Tool, Turn, Usage};
+pub use script::{Cut, Hang, QUOTED, Repeat, Script, StreamError, Tool, Turn, Usage};
 pub use state::Served;
 
 /// How often a pause looks whether its caller is still there.
@@ -250,10 +250,11 @@ fn answer(shared: &Shared, api: Api, incoming: &Incoming, mut to: &TcpStream) ->
     chosen.as_ref().map_or("no script", |chosen| &chosen.label).clone_into(&mut request.answered);
     shared.state().keep(request);
     shared.changed.notify_all();
-    let Some(chosen) = chosen else {
+    let Some(mut chosen) = chosen else {
         let refusal = Answer::error(api, 400, "no script of the test is for this request");
         return write(to, &refusal);
     };
+    chosen.turn = chosen.turn.filled(&body);
     let turn = &chosen.turn;
     if let Some(hang) = turn.hang {
         pause(shared, hang, to)?;

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 /// Characters of text in one piece of a stream, where a turn does not say.
 const CHUNK_DEFAULT: usize = 12;
 
+/// What a word of the request takes the place of; without one it stays.
+pub const QUOTED: &str = "{{quoted}}";
+
 /// One conversation's part: the turns that are said in order, once each, whoever asks.
 ///
 /// A request that offers no tools (titles, classifiers, quota probes) is answered with `aux` and uses no turn.
@@ -77,6 +80,8 @@ impl Script {
 pub struct Turn {
     /// What it says.
     pub text: Option<String>,
+    /// Words of the request. The word behind them goes into the text and the commands, in the place of [`QUOTED`].
+    pub quotes: Option<String>,
     /// What it thinks before, where the protocol has a place for it.
     pub thinking: Option<String>,
     /// The tools that it calls.
@@ -113,6 +118,7 @@ impl Default for Turn {
     fn default() -> Self {
         Self {
             text: None,
+            quotes: None,
             thinking: None,
             tools: Vec::new(),
             status: None,
@@ -196,6 +202,29 @@ impl Turn {
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
+        self
+    }
+
+    /// The same turn, with the word that stands behind `words` in the request in the place of [`QUOTED`].
+    #[must_use]
+    pub fn quoting(mut self, words: &str) -> Self {
+        self.quotes = Some(words.to_owned());
+        self
+    }
+
+    /// The turn with what it quotes from that request.
+    pub(super) fn filled(mut self, body: &Value) -> Self {
+        let Some(words) = self.quotes.take() else { return self };
+        let body = body.to_string();
+        let Some((_, rest)) = body.split_once(&words) else { return self };
+        let word: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let fill = |text: &mut String| *text = text.replace(QUOTED, &word);
+        self.text.as_mut().map(fill);
+        for tool in &mut self.tools {
+            if let Tool::Shell(cmd) = tool {
+                fill(cmd);
+            }
+        }
         self
     }
 
@@ -380,6 +409,16 @@ mod tests {
         let turn = Turn { chunk: 2, ..Turn::default() };
         assert_eq!(turn.pieces("äöü"), ["äö", "ü"]);
         assert_eq!(turn.pieces(""), [""]);
+    }
+
+    #[test]
+    fn a_turn_quotes_the_request() {
+        let body = json!({"messages": [{"content": "The word is heron-7 (remember it)."}]});
+        let turn = Turn::shell("echo {{quoted}}").saying("It is {{quoted}}.").quoting("The word is ");
+        let filled = turn.clone().filled(&body);
+        assert_eq!(filled.text.as_deref(), Some("It is heron-7."));
+        assert_eq!(filled.tools, Turn::shell("echo heron-7").tools);
+        assert_eq!(turn.filled(&json!({})).text.as_deref(), Some("It is {{quoted}}."));
     }
 
     #[test]

@@ -5,9 +5,11 @@
 
 use serde_json::Value;
 
+use crate::config::Runtime;
 use crate::runtime::ending::Ending;
 use crate::runtime::event::{Reset, TEXT_LEN_MAX, clip};
 use crate::runtime::ndjson::{said, text};
+use crate::runtime::phrases::{self, Place};
 
 /// The protocol's: log in first.
 const LOGIN: i64 = -32000;
@@ -15,6 +17,8 @@ const LOGIN: i64 = -32000;
 const NOT_FIT: [i64; 3] = [-32600, -32601, -32602];
 /// What claude-agent-acp puts before the provider's status and body.
 const CLAUDE: &str = "Internal error: API Error: ";
+/// What both adapters put before their program's words.
+const INTERNAL: &str = "Internal error: ";
 /// Statuses of HTTP that are errors.
 const ERRORS: std::ops::RangeInclusive<i64> = 400..=599;
 
@@ -36,7 +40,7 @@ pub(super) fn of(error: &Value, logins: &[String]) -> Ending {
     {
         return Ending::of_status(status, text);
     }
-    said_by_codex(codex, &text).unwrap_or_else(|| {
+    said_by_codex(codex, &text).or_else(|| said_in_prose(&text)).unwrap_or_else(|| {
         if NOT_FIT.contains(&code) { Ending::Configuration { text } } else { Ending::Failed { text } }
     })
 }
@@ -95,6 +99,16 @@ fn said_by_codex(info: &Value, text: &str) -> Option<Ending> {
     })
 }
 
+/// What the program behind the adapter says in its own fixed words, handed on as they came.
+fn said_in_prose(words: &str) -> Option<Ending> {
+    let own = words.strip_prefix(INTERNAL).unwrap_or(words);
+    let meant = [Runtime::ClaudeCode, Runtime::Codex]
+        .into_iter()
+        .find_map(|runtime| phrases::meaning(runtime, Place::Error, own));
+    let by_status = || Some(Ending::of_status(phrases::status(own)?, words.to_owned()));
+    meant.map(|means| means.ending(words.to_owned())).or_else(by_status)
+}
+
 /// An ending whose texts are within bounds.
 pub(super) fn clipped(mut ending: Ending) -> Ending {
     if let Some(text) = ending.text_mut().filter(|text| text.len() > TEXT_LEN_MAX) {
@@ -132,6 +146,13 @@ mod tests {
             (codex(json!("usage_limit_exceeded")), "quota"),
             (codex(json!("context_window_exceeded")), "context_too_long"),
             (json!({"code": -32603, "data": {"errorName": "APIError", "statusCode": 401}}), "authentication"),
+            (claude("Internal error: Invalid API key · Fix external API key"), "authentication"),
+            (
+                json!({"code": -32603, "message": "Internal error",
+                    "data": {"message": "unexpected status 401 Unauthorized: no"}}),
+                "authentication",
+            ),
+            (claude("Internal error: Missing environment variable: `X`."), "authentication"),
             (json!({"code": -32602, "message": "Invalid params"}), "configuration"),
             (json!({"code": "x", "data": [1]}), "failed"),
             (json!("broken"), "failed"),
