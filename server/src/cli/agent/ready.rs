@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use storkit_core::config::{Agent, Runtime};
 use storkit_core::ids::RunId;
+use storkit_core::leave::Leave;
 use storkit_core::runtime::{self, LaunchOrder, Needs, Version, version_in, version_text};
 
 use crate::agents::env::{self, EnvOrder};

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use storkit_core::config::{Agent, Role};
 use storkit_core::facts::RunFacts;
 use storkit_core::ids::{RunId, StoryId};
+use storkit_core::leave::Leave;
 use storkit_core::run::{RunEnd, classify};
 use storkit_core::runtime::{self, AgentEvent, LaunchOrder, Resume};
 use storkit_core::stage::Stage;
@@ -151,7 +152,7 @@ impl Bench<'_> {
             agent,
             run,
             resume,
-            leave: &leave,
+            leave: &Leave::default(),
             prompt,
             mcp_url: None,
             is_root: rustix::process::geteuid().is_root(),
