@@ -6,12 +6,15 @@ use std::ops::Range;
 
 use crate::front_matter::append::quoted;
 use crate::front_matter::lines::Eol;
+use crate::story_file::content_hash;
 use crate::story_file::doc::headings;
 
 /// Most bytes of the file that an entry may make, and that a prompt gets of it.
 pub const CONTEXT_BYTES_MAX: usize = 32 * 1024;
 /// Longest key, in characters.
 pub const KEY_CHARS_MAX: usize = 100;
+/// Most parts that are told apart; the rest is told as one with the last of them.
+const PARTS_MAX: usize = 500;
 /// What stands above the first entry of a file that is begun.
 const HEAD: &str = "# Shared context\n\n<!-- Every agent's prompt holds what stands here. -->\n";
 
@@ -80,6 +83,30 @@ pub fn for_prompt(text: &str) -> String {
     format!("{}\n(The rest is left out: the file is larger than 32 KiB.)\n", &text[..cut])
 }
 
+/// What a prompt gets of a file, in parts: what stands above the first entry, and each entry with its heading.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let starts: Vec<usize> =
+        headings(text).filter(|heading| heading.level == 2).map(|heading| heading.start).collect();
+    let begins: Vec<usize> = std::iter::once(0).chain(starts).collect();
+    let ends = begins.clone().into_iter().skip(1).chain([text.len()]);
+    let ranges: Vec<_> = begins.into_iter().zip(ends).take(PARTS_MAX).collect();
+    ranges.into_iter().map(|(begin, end)| &text[begin..end]).filter(|part| !part.trim().is_empty())
+}
+
+fn mark(part: &str) -> u64 {
+    content_hash(part.trim().as_bytes())
+}
+
+/// By what is known again what a session was told: a hash of each part.
+pub fn marks(text: &str) -> Vec<u64> {
+    parts(text).map(mark).collect()
+}
+
+/// What a session does not know that was told the parts of these marks.
+pub fn news(text: &str, told: &[u64]) -> String {
+    parts(text).filter(|part| !told.contains(&mark(part))).collect()
+}
+
 /// The bytes of an entry, its heading among them, up to the next heading of level 1 or 2.
 fn range(text: &str, key: &str) -> Option<Range<usize>> {
     let start = headings(text).find(|heading| heading.level == 2 && heading.title == key)?;
@@ -109,6 +136,24 @@ mod tests {
         let byhand = "Mine  \r\n\r\n## a\r\nb\r\n# End\r\nx";
         let set = set(byhand, "a", "c\nd").expect("set");
         assert_eq!(set, "Mine  \r\n\r\n## a\r\n\r\nc\r\nd\r\n\r\n# End\r\nx");
+    }
+
+    #[test]
+    fn a_session_is_told_what_it_was_not_told_before() {
+        let first = set(&set("", "database", "Postgres").expect("set"), "api", "REST").expect("set");
+        let told = marks(&first);
+        assert_eq!(news(&first, &told), "");
+        assert_eq!(news(&first, &[]), first);
+        let changed = set(&set(&first, "api", "gRPC").expect("set"), "ui", "none").expect("set");
+        assert_eq!(entries(&news(&changed, &told)), [("api", "gRPC"), ("ui", "none")]);
+        assert_eq!(
+            news(&unset(&changed, "ui").expect("unset"), &marks(&changed)),
+            "",
+            "what is gone is not told"
+        );
+        assert_eq!(news("By hand.", &marks("By hand.\n")), "");
+        let many = "## a\nx\n".repeat(PARTS_MAX + 9);
+        assert_eq!(marks(&many).len(), PARTS_MAX - 1);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub enum Effect {
     RunOver(Box<RunOver>),
     /// Writes a message into the ledger.
     Sent(Box<Sent>),
+    /// Writes a question into the ledger.
+    Asks(Box<Asks>),
     /// Tells people what happened: shown live, and kept in the ledger.
     Tell(Notice),
     /// Answers a request.
@@ -97,6 +99,8 @@ pub struct PrepareOrder {
     pub story: StoryId,
     /// The run that it is for.
     pub run: RunId,
+    /// The coder whose model the classifier is to choose.
+    pub classify: Option<AgentName>,
     /// The configuration in force.
     pub config: Arc<Config>,
 }
@@ -254,6 +258,21 @@ pub struct Sent {
     pub story: StoryId,
     /// The message.
     pub message: Message,
+}
+
+/// A question that an agent asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asks {
+    /// The story.
+    pub story: StoryId,
+    /// The question's number in the story.
+    pub number: u32,
+    /// The run that asks.
+    pub run: Option<RunId>,
+    /// When.
+    pub at: Wall,
+    /// The question.
+    pub text: String,
 }
 
 /// What a notice is about.

@@ -32,6 +32,8 @@ pub enum Event {
     RunStarted(OpId),
     /// What a run has cost so far, in US dollars, went up noticeably.
     RunSpent(OpId, f64),
+    /// The classifier has chosen a model for the story whose worktree is made ready.
+    Classified(OpId, String),
     /// Somebody asks for something.
     Asked(AskId, Request),
     /// The free space of the project's disk, in bytes, changed noticeably.

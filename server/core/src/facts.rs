@@ -149,6 +149,8 @@ pub struct RunFacts {
     pub usage: Vec<Usage>,
     /// The session's own counter, where the runtime counts over the whole session: what the next resume begins at.
     pub session_total: Option<Usage>,
+    /// What of the shared context its session knows now (`context::marks`).
+    pub context: Vec<u64>,
     /// What the runtime's adapter makes of its end; none where there is no more to it than the process's end.
     pub ending: Option<Ending>,
     /// The branch after what was left over was committed or kept.

@@ -65,6 +65,9 @@ pub struct Session {
     /// Rejections that it knows of.
     #[serde(default)]
     pub rejections: u32,
+    /// What of the shared context it knows (`context::marks`).
+    #[serde(default)]
+    pub context: Vec<u64>,
 }
 
 /// A session to go on with, and what is new to it.
@@ -76,6 +79,8 @@ pub struct Warm {
     pub since: Wall,
     /// The review notes are new to it.
     pub notes_are_new: bool,
+    /// What of the shared context it knows (`context::marks`).
+    pub context: Vec<u64>,
 }
 
 /// A limit of an account, as it is kept over a restart.
@@ -141,6 +146,8 @@ pub struct Memory {
     pub questions: u32,
     /// What people said of tools that its agents wanted to use.
     pub leave: Leave,
+    /// The model that the classifier chose for this stay.
+    pub classified: Option<String>,
     /// The last run.
     pub run: Option<RunId>,
     /// Its agent.
@@ -179,6 +186,7 @@ impl Memory {
             resume: Resume { session: session.id.clone(), total: session.total.clone() },
             since: session.at,
             notes_are_new: self.rejections > session.rejections,
+            context: session.context.clone(),
         })
     }
 
@@ -208,6 +216,7 @@ impl Memory {
         self.rejecting = false;
         self.landed = None;
         self.declined = None;
+        self.classified = None;
     }
 }
 

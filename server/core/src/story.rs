@@ -64,6 +64,38 @@ impl fmt::Display for Kind {
     }
 }
 
+/// How much work a story looks like: by its acceptance criteria or its words, whichever says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub enum Size {
+    /// At most 3 criteria and 150 words.
+    #[default]
+    S,
+    /// At most 7 criteria and 400 words.
+    M,
+    /// At most 15 criteria and 1,000 words.
+    L,
+    /// More.
+    XL,
+}
+
+impl Size {
+    /// All of them and their names.
+    pub const NAMES: [(Self, &'static str); 4] =
+        [(Self::S, "S"), (Self::M, "M"), (Self::L, "L"), (Self::XL, "XL")];
+
+    /// The size of a story with so many criteria and words.
+    pub fn of(criteria: usize, words: usize) -> Self {
+        const MOST: [(Size, usize, usize); 3] = [(Size::S, 3, 150), (Size::M, 7, 400), (Size::L, 15, 1_000)];
+        let fits = |most: &&(Self, usize, usize)| criteria <= most.1 && words <= most.2;
+        MOST.iter().find(fits).map_or(Self::XL, |(size, ..)| *size)
+    }
+
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(each, _)| *each == self).map_or("", |(_, name)| name)
+    }
+}
+
 /// Who looks at a story before it lands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -194,6 +226,8 @@ pub struct Story {
     pub answered: bool,
     /// What that answer says of a tool, where it is about one.
     pub verdict: Option<Verdict>,
+    /// How much work it looks like.
+    pub size: Size,
     /// A hash of all bytes of the file: equal means unchanged.
     pub content: u64,
 }

@@ -29,6 +29,9 @@ impl Wall {
     }
 }
 
+/// The longest wait that an agent or its provider is believed about, in milliseconds: eight days.
+pub const WAIT_MAX_MS: u64 = 8 * 86_400_000;
+
 /// A span in words: `90s` is `1m 30s`, `3 h` is `3h`.
 pub fn words(ms: u64) -> String {
     let seconds = ms.div_ceil(1000);

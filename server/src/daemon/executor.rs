@@ -20,7 +20,7 @@ pub(super) fn carry_out(world: &Shared, effect: Effect) {
         Effect::Move(op, order) => start(world, op, move |world, _| board::move_story(world, &order)),
         Effect::Edit(op, order) => start(world, op, move |world, _| board::edit(world, &order)),
         Effect::Prepare(op, order) => {
-            start(world, op, move |world, cancel| agents::prepare(world, &order, cancel));
+            start(world, op, move |world, cancel| agents::prepare(world, op, &order, cancel));
         }
         Effect::Run(op, order) => {
             start(world, op, move |world, cancel| agents::run(world, op, &order, cancel));
@@ -48,6 +48,7 @@ pub(super) fn carry_out(world: &Shared, effect: Effect) {
         | Effect::RunBegan(_)
         | Effect::RunOver(_)
         | Effect::Sent(_)
+        | Effect::Asks(_)
         | Effect::Tell(_) => records::record(world, effect),
         // The dispatcher's own.
         Effect::Answer(..) | Effect::Stop => {}

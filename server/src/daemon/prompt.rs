@@ -70,6 +70,17 @@ pub(super) fn text(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Resu
     compose(&sources, order, warm)
 }
 
+/// What of the shared context an agent knows that is told of it now.
+pub(super) fn context_marks(layout: &Layout) -> Vec<u64> {
+    read_context(layout).map(|text| context::marks(&context::for_prompt(&text))).unwrap_or_default()
+}
+
+/// The answer to a question of the story, as its file has it.
+pub(super) fn answer_in_file(layout: &Layout, order: &RunOrder, number: u32) -> Option<String> {
+    let text = story_text(layout, order).ok()?;
+    answer(&Doc::new(&text), number).map(|answer| answer.answer)
+}
+
 /// The text that an agent gets: all of it, or in a session that goes on what is new to it. It is made from files
 /// alone, also where no daemon runs.
 pub fn compose(sources: &Sources<'_>, order: &RunOrder, warm: Option<&Warm>) -> Result<String, NoPrompt> {
@@ -89,7 +100,7 @@ fn news(all: PromptParts, order: &RunOrder, warm: &Warm) -> PromptParts {
     let new = |note: &&Note| note.at >= warm.since;
     PromptParts {
         epic: None,
-        context: String::new(),
+        context: context::news(&all.context, &warm.context),
         agent_md: String::new(),
         failures: order.notes.iter().filter(new).filter(|note| note.landing.is_none()).map(failure).collect(),
         landing: order.notes.iter().filter(new).rev().find_map(landing),

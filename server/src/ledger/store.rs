@@ -285,7 +285,8 @@ fn talk(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
             .map(drop),
         Entry::Answer(answer) => connection
             .prepare_cached(
-                "UPDATE questions SET answered = ?3, answer = ?4 WHERE story = ?1 AND number = ?2",
+                "UPDATE questions SET answered = ?3, answer = ?4
+                 WHERE story = ?1 AND number = ?2 AND answered IS NULL",
             )?
             .execute(params![
                 answer.story.as_str(),

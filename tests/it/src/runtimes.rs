@@ -178,3 +178,50 @@ fn an_api_agent_asks_before_its_first_command_and_a_persons_word_decides() {
         assert!(last.says(said) && model.unused().is_empty(), "the session goes on with the answer");
     }
 }
+
+#[test]
+fn a_session_that_goes_on_is_told_what_is_new_in_the_shared_context_and_no_more() {
+    let (_, _, _, first, last) = SPOKEN[1];
+    let script = format!(
+        "for prompt in \"$@\"; do :; done\nprintf '%s' \"$prompt\" > \"$HOME/prompt-$STORKIT_ATTEMPT\"\necho '{first}'\n\
+         [ \"$STORKIT_ATTEMPT\" = 1 ] || touch again\n{WORK}echo '{last}'\n"
+    );
+    let project = project("codex", "codex", &script);
+    let context = project.root().join(".storkit/context.md");
+    fs::write(&context, "## api\n\nIt speaks REST.\n").expect("a context");
+    let shared = context.display();
+    let gate =
+        format!("[ -e again ] || {{ printf '## store\\n\\nIt is Postgres.\\n' >> '{shared}'; exit 1; }}");
+    project.configure(|text| {
+        format!("{text}\n[[gate]]\nname = \"taste\"\nrun = '''{gate}'''\nstages = [\"current\"]\n")
+    });
+    let daemon = project.up();
+    daemon.wait_stage("1_story_door", "done");
+    daemon.stop();
+    let prompt = |attempt: u32| {
+        fs::read_to_string(project.surroundings().home.join(format!("prompt-{attempt}"))).expect("a prompt")
+    };
+    assert!(prompt(1).contains("It speaks REST.") && !prompt(1).contains("Postgres"), "{}", prompt(1));
+    assert!(prompt(2).contains("It is Postgres.") && !prompt(2).contains("REST"), "{}", prompt(2));
+}
+
+#[test]
+fn a_classifier_chooses_the_model_and_its_failure_only_costs_its_choice() {
+    let (_, _, _, first, last) = SPOKEN[1];
+    for (command, model) in [
+        ("echo \"{\\\"model\\\":\\\"big-$(grep -c green \"$STORKIT_STORY_FILE\")\\\"}\"", Some("big-1")),
+        ("echo big; exit 3", None),
+        ("sleep 1000", None),
+    ] {
+        let script = format!("printf '%s\\n' \"$@\" > \"$HOME/args\"\necho '{first}'\n{WORK}echo '{last}'\n");
+        let project = project("codex", "codex", &script);
+        project
+            .configure(|text| format!("{text}\n[classifier]\ncommand = '''{command}'''\ntimeout = \"1s\"\n"));
+        let daemon = project.up();
+        daemon.wait_stage("1_story_door", "done");
+        daemon.stop();
+        let args = fs::read_to_string(project.surroundings().home.join("args")).expect("the arguments");
+        let mut words = args.lines().skip_while(|word| *word != "-m").skip(1);
+        assert_eq!(words.next(), model, "{command}");
+    }
+}

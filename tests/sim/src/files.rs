@@ -8,7 +8,7 @@ use storkit_core::facts::Edit;
 use storkit_core::ids::StoryId;
 use storkit_core::sighting::FileKey;
 use storkit_core::stage::Stage;
-use storkit_core::story::{Hold, Keyed, Kind, Overrides, Place, Problem, Qa, Story, StoryRef};
+use storkit_core::story::{Hold, Keyed, Kind, Overrides, Place, Problem, Qa, Size, Story, StoryRef};
 
 use crate::rng::mix;
 
@@ -130,6 +130,7 @@ impl File {
             question: self.question.map(|value| Keyed { value, place }),
             answered: self.question.is_some_and(|number| self.questions.get(&number) == Some(&true)),
             verdict: None,
+            size: Size::S,
             content: self.content(),
             id,
         })

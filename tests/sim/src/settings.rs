@@ -132,6 +132,7 @@ pub(crate) fn config(rng: &mut Rng) -> Arc<Config> {
         components: Vec::new(),
         routes: Vec::new(),
         prices: Vec::new(),
+        classifier: None,
         gates,
         merge: Merge { protect: vec![".storkit/".to_owned()], ..Merge::default() },
         sandbox: Sandbox::default(),

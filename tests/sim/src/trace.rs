@@ -53,7 +53,7 @@ pub(crate) fn brief(effect: &Effect) -> String {
         Effect::Remember(story, Some(memory)) => {
             format!("remember {story} {:?} {:?}", memory.stage, memory.step)
         }
-        Effect::RunBegan(_) | Effect::RunOver(_) | Effect::Sent(_) => "(ledger)".to_owned(),
+        Effect::RunBegan(_) | Effect::RunOver(_) | Effect::Sent(_) | Effect::Asks(_) => "(ledger)".to_owned(),
         Effect::Tell(notice) => {
             format!(
                 "tell {:?} {} {}",

@@ -338,7 +338,11 @@ impl World {
                 }
             }
             Effect::Stop => return self.ended(),
-            Effect::RunBegan(_) | Effect::RunOver(_) | Effect::Sent(_) | Effect::Tell(_) => {}
+            Effect::RunBegan(_)
+            | Effect::RunOver(_)
+            | Effect::Sent(_)
+            | Effect::Asks(_)
+            | Effect::Tell(_) => {}
             effect => {
                 let op = crate::exec::op_of(&effect).expect("the rest has one");
                 let own = owns.iter().any(|(other, own)| *other == op && *own);

@@ -120,7 +120,11 @@ pub const TOP: &[Key] = &[
         Takes::Tables(PRICE),
         "What a model's tokens cost, for runtimes that report no money; the first that fits counts.",
     ),
-    later("classifier"),
+    key(
+        "classifier",
+        Takes::Table(CLASSIFIER),
+        "A command that chooses the model of a story that names none.",
+    ),
     later("recipe"),
     later("after_landing"),
     later("notify"),
@@ -134,11 +138,25 @@ pub const TOP: &[Key] = &[
 /// The names of `[[route]]` `kind`.
 pub const KINDS: &[&str] = &["story", "bug", "spike", "refactor", "chore"];
 
+/// The names of `[[route]]` `size`.
+pub const SIZES: &[&str] = &["S", "M", "L", "XL"];
+
+/// `[classifier]`.
+pub const CLASSIFIER: &[Key] = &[
+    key(
+        "command",
+        Takes::Text,
+        "The command, by `sh -c` in the worktree; the first line of its output is the model.",
+    ),
+    key("timeout", Takes::Span, "Longest time, at most 10 minutes."),
+];
+
 /// `[[route]]`.
 pub const ROUTE: &[Key] = &[
     key("label", Takes::Text, "A label that the story has."),
     key("kind", Takes::Word(KINDS), "The story's kind."),
     key("priority", Takes::Count(1, 5), "The story's priority, or a more urgent one."),
+    key("size", Takes::Word(SIZES), "The story's size, or a larger one."),
     key("attempt", Takes::Count(1, COUNT_MAX), "From this attempt on."),
     key("agent", Takes::Text, "The coder that takes it."),
     key("model", Takes::Text, "The model that it is coded with."),
@@ -271,7 +289,7 @@ pub const AGENT: &[Key] = &[
 ];
 
 /// All tables with the names that people know them by.
-pub const TABLES: [(&str, &[Key]); 13] = [
+pub const TABLES: [(&str, &[Key]); 14] = [
     ("at the top", TOP),
     ("in `[defaults]`", DEFAULTS),
     ("in `[limits]`", LIMITS),
@@ -285,4 +303,5 @@ pub const TABLES: [(&str, &[Key]); 13] = [
     ("in `[server]`", SERVER),
     ("in `[[agent]]`", AGENT),
     ("in `[[price]]`", PRICE),
+    ("in `[classifier]`", CLASSIFIER),
 ];

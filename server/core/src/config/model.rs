@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ids::AgentName;
 use crate::price::Price;
-use crate::story::{Kind, Qa, Story};
+use crate::story::{Kind, Qa, Size, Story};
 
 /// The whole of `project.toml`, with its defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Config {
     pub components: Vec<Component>,
     /// `[[route]]`, in order.
     pub routes: Vec<Route>,
+    /// `[classifier]`.
+    pub classifier: Option<Classifier>,
     /// `[[price]]`, in order.
     pub prices: Vec<Price>,
     /// `[[gate]]`, in order.
@@ -230,6 +232,8 @@ pub struct Route {
     pub kind: Option<Kind>,
     /// The story's priority, or a more urgent one.
     pub priority: Option<u8>,
+    /// The story's size, or a larger one.
+    pub size: Option<Size>,
     /// From this attempt on.
     pub attempt: Option<u32>,
     /// Who codes it, while that agent can be used at all.
@@ -244,8 +248,18 @@ impl Route {
         self.label.as_ref().is_none_or(|label| story.labels.contains(label))
             && self.kind.is_none_or(|kind| story.kind == kind)
             && self.priority.is_none_or(|priority| story.priority <= priority)
+            && self.size.is_none_or(|size| story.size >= size)
             && self.attempt.is_none_or(|from| attempt >= from)
     }
+}
+
+/// `[classifier]`: a command that chooses the model of a story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classifier {
+    /// The shell command.
+    pub command: String,
+    /// Longest time, in milliseconds.
+    pub timeout_ms: u64,
 }
 
 /// The program that an agent is.

@@ -85,6 +85,7 @@ pub fn default_config() -> Config {
         components: Vec::new(),
         routes: Vec::new(),
         prices: Vec::new(),
+        classifier: None,
         gates: Vec::new(),
         merge: Merge {
             strategy: Strategy::Squash,
@@ -143,6 +144,7 @@ fn read(log: &mut Log<'_>, top: &Section<'_>) -> Config {
     config.agents = agents::read(log, top, &old);
     config.routes = routes::read(log, top, &config.agents);
     config.prices = prices::read(log, top);
+    config.classifier = routes::classifier(log, top);
     config
 }
 

@@ -9,7 +9,7 @@ use super::parse::{GATE_STAGE, MODE, NETWORK, STRATEGY};
 use crate::duration::{format_bytes, format_ms};
 use crate::ids::AgentName;
 use crate::price::Price;
-use crate::story::Kind;
+use crate::story::{Kind, Size};
 
 /// Every key with its value, defaults too, in the order of the file that `init` writes. It reads back as it is.
 pub fn show(config: &Config) -> String {
@@ -34,6 +34,11 @@ pub fn show(config: &Config) -> String {
     config.gates.iter().for_each(|each| gate(&mut out, each));
     config.agents.iter().for_each(|each| agent(&mut out, each));
     config.routes.iter().for_each(|each| route(&mut out, each));
+    if let Some(classifier) = &config.classifier {
+        out.table("[classifier]");
+        out.set("command", text(&classifier.command));
+        out.set("timeout", span(classifier.timeout_ms));
+    }
     config.prices.iter().for_each(|each| price(&mut out, each));
     out.0
 }
@@ -43,6 +48,7 @@ fn route(out: &mut Lines, route: &Route) {
     let texts = [
         ("label", route.label.as_deref()),
         ("kind", route.kind.map(Kind::name)),
+        ("size", route.size.map(Size::name)),
         ("agent", route.agent.as_ref().map(AgentName::as_str)),
         ("model", route.model.as_deref()),
     ];

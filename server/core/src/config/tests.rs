@@ -99,7 +99,8 @@ fn the_template_says_the_defaults_and_every_key() {
     assert_eq!(config.base_branch.take().as_deref(), Some("main"));
     let (gate, agent) = (config.gates.remove(0), config.agents.remove(0));
     assert_eq!(config.components.remove(0).path, "web");
-    assert_eq!((config.routes.remove(0).attempt, config.prices.remove(0).output), (Some(2), 10.0));
+    let (rule, price, chooses) = (config.routes.remove(0), config.prices.remove(0), config.classifier.take());
+    assert_eq!((rule.attempt, price.output, chooses.is_some()), (Some(2), 10.0, true));
     assert_eq!(config, default_config());
     let bare = good("[[gate]]\nrun = \"script/test\"\n[[agent]]\nname = \"coder-1\"\n");
     assert_eq!(Gate { name: "script/test".to_owned(), ..gate }, bare.gates[0]);
@@ -562,11 +563,10 @@ fn syntax_errors_have_a_place() {
 #[test]
 fn keys_of_later_versions_are_accepted() {
     let (config, warnings) = warned(
-        "context = \"x\"\n[classifier]\n[[recipe]]\n[after_landing]\n[[notify]]\n[merge]\nbatch = 3\n\
-         [worktrees]\npre_commit = true\n",
+        "context = \"x\"\n[[recipe]]\n[after_landing]\n[[notify]]\n[merge]\nbatch = 3\n[worktrees]\npre_commit = true\n",
     );
     assert_eq!(config, default_config());
-    assert_eq!(warnings.matches("comes with a later version").count(), 7);
+    assert_eq!(warnings.matches("comes with a later version").count(), 6);
 }
 
 #[test]

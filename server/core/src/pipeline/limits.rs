@@ -8,10 +8,8 @@ use crate::effect::{Effect, Topic};
 use crate::ids::{AgentName, StoryId};
 use crate::memory::LimitMemo;
 use crate::stage::Stage;
-use crate::time::{Wall, words};
+use crate::time::{WAIT_MAX_MS, Wall, words};
 
-/// The longest limit that is believed: 8 days.
-pub(super) const LIMIT_MAX_MS: u64 = 8 * 24 * 3_600_000;
 /// Failed runs on so many different stories, with none that went well between, drain an agent.
 const STRIKES_MAX: usize = 3;
 
@@ -33,7 +31,7 @@ impl Pipeline {
     pub(super) fn take_limits(&mut self, memos: Vec<LimitMemo>) {
         for memo in memos {
             let left = u64::try_from(memo.until.0.saturating_sub(self.now.wall.0)).unwrap_or(0);
-            let left = left.min(memo.span_ms).min(LIMIT_MAX_MS);
+            let left = left.min(memo.span_ms).min(WAIT_MAX_MS);
             if left > 0 {
                 let until_ms = self.now.mono_ms.saturating_add(left);
                 self.limits.by_account.insert(memo.account.clone(), Limit { memo, until_ms });
@@ -47,7 +45,7 @@ impl Pipeline {
         else {
             return;
         };
-        let span_ms = wait_ms.clamp(1, LIMIT_MAX_MS);
+        let span_ms = wait_ms.clamp(1, WAIT_MAX_MS);
         let until_ms = self.now.mono_ms.saturating_add(span_ms);
         let until = Wall(self.now.wall.0.saturating_add(i64::try_from(span_ms).unwrap_or(i64::MAX)));
         let why = format!("{} is limited: {why}", runtime.name());

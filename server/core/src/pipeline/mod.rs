@@ -225,6 +225,7 @@ impl Pipeline {
             Event::Woken => {}
             Event::Ended(op, outcome) => self.take_outcome(op, outcome),
             Event::RunStarted(op) => self.take_run_started(op),
+            Event::Classified(op, model) => self.take_classified(op, &model),
             Event::RunSpent(op, usd) => self.take_run_spent(op, usd),
             Event::Asked(ask, request) => self.take_ask(ask, request),
             Event::DiskFree(bytes) => self.disk_free = Some(bytes),

@@ -1,11 +1,13 @@
-//! The next run of a story as it is ordered: which agent, with which model, and what it is told. Nothing is changed.
+//! The next run of a story as it is ordered: which agent, with which model, and what it is told.
 
-use super::Pipeline;
+use super::track::Work;
+use super::{Pipeline, Purpose};
 use crate::assign::{self, Load, NoAgent};
 use crate::board::{Named, Placement};
 use crate::config::{Agent, Role, Route};
 use crate::effect::RunOrder;
-use crate::ids::{AgentName, Oid, RunId, StoryId};
+use crate::ids::{AgentName, Oid, OpId, RunId, StoryId};
+use crate::runtime::NAME_LEN_MAX;
 use crate::sighting::FileKey;
 use crate::story::Story;
 
@@ -69,12 +71,33 @@ impl Pipeline {
         })
     }
 
-    /// A coder with the model that the first rule which fits names.
+    /// Whether the classifier is to choose the model: once for a stay, and not where the story names one.
+    pub(super) fn is_to_classify(&self, id: &StoryId, role: Role) -> bool {
+        let names_none = self.story(id).is_some_and(|story| story.overrides.model.is_none());
+        let chosen = self.tracks.get(id).is_some_and(|track| track.memory.classified.is_some());
+        role == Role::Coder && self.config.classifier.is_some() && names_none && !chosen
+    }
+
+    /// The classifier has chosen a model. What cannot be one is passed over.
+    pub(super) fn take_classified(&mut self, op: OpId, model: &str) {
+        let Some(Purpose::Work(id)) = self.ops.get(&op) else { return };
+        let id = id.clone();
+        let is_name = !model.is_empty()
+            && model.len() <= NAME_LEN_MAX
+            && !model.starts_with('-')
+            && !model.chars().any(char::is_control);
+        if is_name && matches!(self.track_mut(&id).work, Work::Preparing(..)) {
+            self.track_mut(&id).change().classified = Some(model.to_owned());
+        }
+    }
+
+    /// A coder with the model that the classifier chose, else the one that the first rule which fits names.
     fn routed(&self, id: &StoryId, agent: Agent, story: &Story) -> Agent {
         if agent.role != Role::Coder {
             return agent;
         }
-        match self.routes_of(id, story).find_map(|route| route.model.clone()) {
+        let classified = self.tracks.get(id).and_then(|track| track.memory.classified.clone());
+        match classified.or_else(|| self.routes_of(id, story).find_map(|route| route.model.clone())) {
             Some(model) => Agent { model, ..agent },
             None => agent,
         }

@@ -1,11 +1,10 @@
 //! Runs: an agent is chosen, the worktree made ready, the agent started, and its end judged.
 
 use super::Pipeline;
-use super::limits::LIMIT_MAX_MS;
 use super::track::{Money, Run, Wait, Work};
 use crate::assign::Load;
 use crate::config::Role;
-use crate::effect::{Effect, PrepareOrder, RunBegan, RunOver, Topic};
+use crate::effect::{Asks, Effect, PrepareOrder, RunBegan, RunOver, Topic};
 use crate::facts::{Edit, PrepareEnd, ProcessEnd, RunFacts};
 use crate::ids::{Oid, StoryId};
 use crate::leave;
@@ -14,7 +13,7 @@ use crate::run::{RunEnd, classify, with_leave};
 use crate::runtime::Ending;
 use crate::stage::Stage;
 use crate::story::Kind;
-use crate::time::words;
+use crate::time::{WAIT_MAX_MS, words};
 
 /// Waits before the next attempt after a failed run, in milliseconds; the last one holds for all later ones.
 const BACKOFF_MS: [u64; 3] = [1_000, 10_000, 60_000];
@@ -70,7 +69,8 @@ impl Pipeline {
             money: Money::default(),
         };
         let config = self.config.clone();
-        let order = PrepareOrder { story: id.clone(), run: run.id, config };
+        let classify = self.is_to_classify(id, role).then(|| agent.clone());
+        let order = PrepareOrder { story: id.clone(), run: run.id, classify, config };
         let op = self.begin(id, |op| Work::Preparing(op, run));
         self.out.push(Effect::Prepare(op, order));
         self.tell(Topic::Preparing, Some(id), format!("worktree for {agent}"));
@@ -282,7 +282,7 @@ impl Pipeline {
         memory.transients += 1;
         let transients = memory.transients;
         let doubled = LATER_MS.0.saturating_mul(1 << (transients - 1).min(16)).min(LATER_MS.1);
-        let wait_ms = after_ms.unwrap_or(doubled).min(LIMIT_MAX_MS);
+        let wait_ms = after_ms.unwrap_or(doubled).min(WAIT_MAX_MS);
         track.not_before_ms = Some(now.saturating_add(wait_ms));
         if transients >= TRANSIENTS_MAX {
             self.block(id, format!("asked to be tried again later {transients} times in a row"));
@@ -318,12 +318,14 @@ impl Pipeline {
     }
 
     fn ask_person(&mut self, id: &StoryId, text: String) {
-        let stage = self.board.stage(id);
+        let (stage, at) = (self.board.stage(id), self.now.wall);
         let memory = self.track_mut(id).change();
         memory.questions += 1;
         memory.asked_in = stage;
-        let number = memory.questions;
+        let (number, run) = (memory.questions, memory.run);
         self.tell(Topic::Question, Some(id), format!("question {number}: {text}"));
+        let asks = Asks { story: id.clone(), number, run, at, text: text.clone() };
+        self.out.push(Effect::Asks(Box::new(asks)));
         self.want(id, Edit::AppendQuestion { number, text });
         self.want(id, Edit::Question(Some(number)));
     }
@@ -356,7 +358,16 @@ impl Pipeline {
         let memory = self.track_mut(id).change();
         if let Some(id) = &facts.session {
             let (agent, model, total) = (run.agent.clone(), run.model.clone(), facts.session_total.clone());
-            memory.keep_session(Session { agent, model, id: id.clone(), total, at: wall, rejections: 0 });
+            let context = facts.context.clone();
+            memory.keep_session(Session {
+                agent,
+                model,
+                id: id.clone(),
+                total,
+                at: wall,
+                rejections: 0,
+                context,
+            });
         }
         if matches!(end, RunEnd::ContextTooLong(_) | RunEnd::Refused(_)) {
             memory.forget_sessions(&run.agent);

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::event::AgentEvent;
 use super::ndjson::{self, count, money, said, text};
 use crate::facts::Usage;
+use crate::time::WAIT_MAX_MS;
 
-/// Longest wait that an agent may ask for, in seconds: eight days.
-pub const RETRY_AFTER_MAX_S: u64 = 8 * 86_400;
+/// Longest wait that an agent may ask for, in seconds.
+pub const RETRY_AFTER_MAX_S: u64 = WAIT_MAX_MS / 1_000;
 /// What every such line holds.
 const KEY: &str = "\"storkit\"";
 

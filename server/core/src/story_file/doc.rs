@@ -48,6 +48,17 @@ impl<'a> Doc<'a> {
         self.body
     }
 
+    /// What is to be done: all before the first question or review.
+    pub fn task(&self) -> &'a str {
+        let is_talk = |heading: &Heading<'_>| {
+            let title = heading.title;
+            heading.level == 2
+                && (title.eq_ignore_ascii_case(REVIEW_NOTES) || numbered(title, "Question").is_some())
+        };
+        let end = headings(self.body).find(is_talk).map_or(self.body.len(), |heading| heading.start);
+        &self.body[..end]
+    }
+
     /// The first heading of level 1.
     pub fn title(&self) -> Option<&'a str> {
         headings(self.body).find(|heading| heading.level == 1 && !heading.title.is_empty()).map(|h| h.title)
@@ -255,6 +266,7 @@ impl Fences {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::story::Size;
 
     const STORY: &str = "---\nname: x\n---\nAs a user\n\n```sh\n# not a title\n```\n# The title #\n\n## acceptance criteria\n\
         - [ ] one\n  goes on\n- [x] two\n* [X] three\n1. [ ] four\n- plain\n- [y] no box\n~~~\n- [ ] in code\n~~~\n\
@@ -280,6 +292,23 @@ mod tests {
         assert_eq!(doc.rejections(), 2);
         assert_eq!(doc.review_notes(), Some("First.\n\n### Rejection 1\nbad\n### Rejection 2\nworse"));
         assert_eq!(doc.section("nothing"), None);
+    }
+
+    #[test]
+    fn the_task_ends_where_the_talk_begins_and_the_size_is_of_the_task() {
+        let doc = Doc::new(STORY);
+        assert!(doc.task().ends_with("- [ ] five\n") && doc.task().starts_with("As a user"));
+        for (criteria, words, size) in [
+            (0, 0, Size::S),
+            (3, 150, Size::S),
+            (4, 0, Size::M),
+            (0, 400, Size::M),
+            (8, 401, Size::L),
+            (16, 0, Size::XL),
+            (0, 1_001, Size::XL),
+        ] {
+            assert_eq!(Size::of(criteria, words), size, "{criteria} {words}");
+        }
     }
 
     #[test]

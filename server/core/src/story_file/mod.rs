@@ -16,7 +16,7 @@ use crate::front_matter::{FILE_BYTES_MAX, fence, yaml};
 use crate::ids::StoryId;
 use crate::leave::Verdict;
 use crate::stage::Stage;
-use crate::story::{Kind, Overrides, Place, Problem, Story};
+use crate::story::{Kind, Overrides, Place, Problem, Size, Story};
 use keys::Keys;
 
 /// Longest title of a story, in characters; the rest of a longer one is cut.
@@ -85,6 +85,7 @@ fn story(id: StoryId, stage: Stage, text: &str, bytes: &[u8], keys: Keys) -> Sto
         question: keys.question,
         answered: answer.is_some(),
         verdict: answer.and_then(Verdict::of_answer),
+        size: Size::of(doc.criteria().len(), doc.task().split_whitespace().count()),
         content: content_hash(bytes),
         id,
         stage,

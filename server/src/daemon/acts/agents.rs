@@ -16,6 +16,7 @@ use storkit_core::runtime::{self, Ending, Launch, LaunchOrder};
 
 use super::hooks::Hooks;
 use super::meter::Meter;
+use super::{classify, records};
 use crate::agents::env::{self, EnvOrder};
 use crate::agents::{self, LogHead, LogSpec, RunEvent, RunSpec};
 use crate::daemon::prompt::{self, NoPrompt};
@@ -25,7 +26,7 @@ use crate::sys::cancel::Cancel;
 use crate::worktrees::{self, CloseOrder, Ground, Mode, SettleOrder};
 
 /// Makes a story's worktree ready.
-pub(in crate::daemon) fn prepare(world: &World, order: &PrepareOrder, cancel: &Cancel) -> Outcome {
+pub(in crate::daemon) fn prepare(world: &World, op: OpId, order: &PrepareOrder, cancel: &Cancel) -> Outcome {
     let ground = match world.ground(&order.config) {
         Ok(ground) => ground,
         Err(error) => return Outcome::Prepare(PrepareEnd::Waits(error.to_string())),
@@ -44,6 +45,11 @@ pub(in crate::daemon) fn prepare(world: &World, order: &PrepareOrder, cancel: &C
         cancel,
     );
     world.keep_warm(&order.config);
+    if let (Some(agent), PrepareEnd::Ready { worktree, .. }) = (&order.classify, &end)
+        && let Some(model) = classify::model(world, order, (agent, Path::new(worktree)), cancel)
+    {
+        world.send(Event::Classified(op, model));
+    }
     Outcome::Prepare(end)
 }
 
@@ -118,6 +124,10 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
     if let Err(error) = marked {
         tracing::warn!(story = %order.story, "a crash during this run would cost its uncommitted work: {error}");
     }
+    if let Some(number) = order.answer {
+        records::answered(world, order, number);
+    }
+    let context = prompt::context_marks(&world.layout);
     let live = Arc::<Live>::default();
     let cast = agents::cast_of(&spec.log.path);
     world.terminals().insert(order.run, Terminal { cast, live: Some(Arc::clone(&live)) });
@@ -144,6 +154,7 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
     }
     live.over.store(true, Ordering::Release);
     world.terminals().remove(&order.run);
+    facts.context = context;
     match settle(world, order, &facts) {
         Ok(branch) => facts.branch = branch,
         Err(error) => facts.branch.broken = Some(error.to_string()),

@@ -2,6 +2,7 @@
 
 pub(super) mod agents;
 pub(super) mod board;
+mod classify;
 pub(super) mod gates;
 pub(super) mod hooks;
 pub(super) mod landing;

@@ -1,10 +1,13 @@
 //! Effects that only tell: into the ledger, and to whoever listens. They never wait.
 
-use storkit_core::effect::{Effect, Notice, RunBegan, RunOver, Sent};
+use storkit_core::effect::{Asks, Effect, Notice, RunBegan, RunOrder, RunOver, Sent};
 
+use crate::daemon::prompt;
 use crate::daemon::world::{World, timestamp};
 use crate::http::EventLine;
-use crate::ledger::{Entry, EventEntry, MessageEntry, RunEnd, RunStart, SessionEntry, UsageEntry};
+use crate::ledger::{
+    AnswerEntry, Entry, EventEntry, MessageEntry, QuestionEntry, RunEnd, RunStart, SessionEntry, UsageEntry,
+};
 
 /// The ledger's name for why nothing starts.
 pub(in crate::daemon) const PAUSED: &str = "paused";
@@ -29,6 +32,7 @@ pub(in crate::daemon) fn record(world: &World, effect: Effect) {
         Effect::RunBegan(began) => world.ledger.record(Entry::RunStarted(started(world, &began))),
         Effect::RunOver(over) => ended(world, *over),
         Effect::Sent(sent) => world.ledger.record(Entry::Message(message(*sent))),
+        Effect::Asks(asks) => world.ledger.record(Entry::Question(question(*asks))),
         Effect::Tell(notice) => tell(world, notice),
         _ => {}
     }
@@ -53,6 +57,18 @@ fn started(world: &World, began: &RunBegan) -> RunStart {
 fn message(sent: Sent) -> MessageEntry {
     let Sent { story, message } = sent;
     MessageEntry { at: timestamp(message.at), from: message.from, to: story, text: message.text }
+}
+
+fn question(asks: Asks) -> QuestionEntry {
+    let Asks { story, number, run, at, text } = asks;
+    QuestionEntry { story, number, run, at: timestamp(at), text }
+}
+
+/// An answer reaches the agent that a run starts with.
+pub(super) fn answered(world: &World, order: &RunOrder, number: u32) {
+    let Some(text) = prompt::answer_in_file(&world.layout, order, number) else { return };
+    let at = timestamp(world.now().wall);
+    world.ledger.record(Entry::Answer(AnswerEntry { story: order.story.clone(), number, at, text }));
 }
 
 fn ended(world: &World, over: RunOver) {

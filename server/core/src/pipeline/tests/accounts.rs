@@ -169,3 +169,18 @@ fn agents_that_are_other_programs_have_accounts_of_their_own() {
     let (_, order) = desk.run_starts();
     assert_eq!(order.agent.name.as_str(), "coder-2");
 }
+
+#[test]
+fn who_waits_for_nothing_but_a_limit_is_not_done() {
+    let mut config = two();
+    config.agents.truncate(1);
+    let mut desk = Desk::new(config, vec![story(A, Stage::Current)]);
+    let (op, _) = desk.run_starts();
+    let limited = Ending::RateLimited { reset: Reset::after(120), text: "slow down".to_owned() };
+    ends(&mut desk, op, "s1", limited);
+    assert_eq!((desk.state(A), desk.pipe.is_quiet()), (State::Waiting, false), "`up --once` waits for it");
+    desk.wait(121_000);
+    let (op, _) = desk.run_starts();
+    ends(&mut desk, op, "s1", Ending::Authentication { text: "no key".to_owned() });
+    assert!(desk.pipe.is_quiet(), "a drained agent is a person's to mend");
+}

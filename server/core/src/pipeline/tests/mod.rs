@@ -6,6 +6,7 @@ mod cells;
 mod counts;
 mod landing;
 mod leave;
+mod models;
 mod money;
 mod people;
 mod requests;
@@ -34,7 +35,7 @@ use crate::request::{Refusal, Reply, Request};
 use crate::sighting::{FileKey, Scan, Seen};
 use crate::snapshot::State;
 use crate::stage::Stage;
-use crate::story::{Kind, Overrides, Problem, Qa, Story};
+use crate::story::{Kind, Overrides, Problem, Qa, Size, Story};
 use crate::time::{Now, Wall};
 
 pub(super) fn id(text: &str) -> StoryId {
@@ -91,6 +92,7 @@ pub(super) fn config() -> Config {
         components: Vec::new(),
         routes: Vec::new(),
         prices: Vec::new(),
+        classifier: None,
         gates: vec![gate("tests")],
         merge: Merge { protect: vec![".storkit/".to_owned()], ..Merge::default() },
         sandbox: Sandbox::default(),
@@ -118,6 +120,7 @@ pub(super) fn story(name: &str, stage: Stage) -> Story {
         question: None,
         answered: false,
         verdict: None,
+        size: Size::S,
         content: 0,
         id,
     }
@@ -204,6 +207,7 @@ impl Desk {
                 }
                 Effect::Tell(_)
                 | Effect::Sent(_)
+                | Effect::Asks(_)
                 | Effect::RememberPause(_)
                 | Effect::RememberLimits(_)
                 | Effect::RunBegan(_)
