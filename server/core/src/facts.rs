@@ -71,6 +71,32 @@ pub enum Edit {
         /// What the person says.
         text: String,
     },
+    /// Ticks a box below `## Acceptance criteria`, or takes its tick away.
+    Criterion {
+        /// The how-manieth box, from 1.
+        number: u32,
+        /// Whether it is to be ticked.
+        done: bool,
+    },
+    /// Other text, where the file is still the one that was seen.
+    Text {
+        /// What of the file is replaced.
+        part: Part,
+        /// What takes its place.
+        text: String,
+        /// Hash of the bytes of the file that was seen, as in `Story::content`.
+        seen: u64,
+    },
+}
+
+/// A part of a story's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// What follows the front matter.
+    Body,
+    /// All of it.
+    Whole,
 }
 
 /// A story's branch against base, read from git.

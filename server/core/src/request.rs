@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Part;
 use crate::snapshot::{Status, Why};
 use crate::stage::Stage;
 
@@ -78,6 +79,26 @@ pub enum Request {
         /// What is wrong.
         text: String,
     },
+    /// Ticks an acceptance criterion, or takes its tick away.
+    Check {
+        /// The story.
+        story: String,
+        /// The how-manieth, from 1.
+        criterion: u32,
+        /// Whether it is met.
+        done: bool,
+    },
+    /// Replaces a story's text.
+    Write {
+        /// The story.
+        story: String,
+        /// What of the file.
+        part: Part,
+        /// The new text.
+        text: String,
+        /// Hash of the file that was read, as `Story::content`; none is the file as the daemon knows it.
+        seen: Option<u64>,
+    },
     /// Sets `hold`.
     Hold {
         /// The story.
@@ -121,6 +142,8 @@ impl Request {
             | Self::Continue { story, .. }
             | Self::Approve { story }
             | Self::Reject { story, .. }
+            | Self::Check { story, .. }
+            | Self::Write { story, .. }
             | Self::Hold { story, .. }
             | Self::Unhold { story }
             | Self::Unblock { story } => Some(story),

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::request::Refusal;
+
 /// `status --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -28,6 +30,27 @@ pub struct Status {
     pub gates: Vec<String>,
     /// What is wrong with files, configuration and git.
     pub problems: Vec<ProblemView>,
+}
+
+impl Status {
+    /// The story that a person means by an id, case aside, or by a number.
+    pub fn find(&self, name: &str) -> Result<&StoryView, Refusal> {
+        if let Some(story) = self.stories.iter().find(|story| story.id.eq_ignore_ascii_case(name)) {
+            return Ok(story);
+        }
+        let number: Option<u64> = name.parse().ok();
+        let mut found = self.stories.iter().filter(|story| number.is_some() && story.number == number);
+        let refuse = |error: String, hint: &str, code| Refusal { error, hint: Some(hint.to_owned()), code };
+        match (found.next(), found.next()) {
+            (Some(story), None) => Ok(story),
+            (Some(one), Some(other)) => Err(refuse(
+                format!("{name} is the number of several stories: {}, {}, …", one.id, other.id),
+                "name it by its id",
+                1,
+            )),
+            (None, _) => Err(refuse("no such story".to_owned(), "`storkit status --all` lists them", 3)),
+        }
+    }
 }
 
 /// The daemon that serves a board.

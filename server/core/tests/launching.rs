@@ -75,7 +75,7 @@ fn full(runtime: Runtime) -> Launch {
 #[test]
 fn claude_code_is_started_so() {
     insta::assert_snapshot!(shown(&launch(&order(&agent(Runtime::ClaudeCode)))), @"DISABLE_AUTOUPDATER=1 claude -p {{prompt}} --output-format stream-json --verbose --dangerously-skip-permissions --session-id 00000000-0000-0000-0000-000000001234");
-    insta::assert_snapshot!(shown(&full(Runtime::ClaudeCode)), @r#"DISABLE_AUTOUPDATER=1 IS_SANDBOX=1 /opt/own -p {{prompt}} --output-format stream-json --verbose --dangerously-skip-permissions --resume s-1 --model m-1 --max-turns 7 --max-budget-usd 1.5 --mcp-config {"mcpServers":{"storkit":{"headers":{"Authorization":"Bearer ${STORKIT_TOKEN}"},"type":"http","url":"http://127.0.0.1:1/mcp"}}} --extra x"#);
+    insta::assert_snapshot!(shown(&full(Runtime::ClaudeCode)), @r#"DISABLE_AUTOUPDATER=1 IS_SANDBOX=1 /opt/own -p {{prompt}} --output-format stream-json --verbose --dangerously-skip-permissions --resume s-1 --model m-1 --max-turns 7 --max-budget-usd 1.5 --mcp-config {"mcpServers":{"storkit":{"alwaysLoad":true,"headers":{"Authorization":"Bearer ${STORKIT_TOKEN}"},"type":"http","url":"http://127.0.0.1:1/mcp"}}} --extra x"#);
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn gemini_is_started_so() {
 fn a_model_behind_an_api_is_an_inner_mode_of_storkits_own_program() {
     insta::assert_snapshot!(shown(&launch(&order(&agent(Runtime::OpenAi)))), @"STORKIT_SESSIONS=/p/sessions /bin/storkit __api-agent openai --role coder --session 00000000-0000-0000-0000-000000001234");
     insta::assert_snapshot!(shown(&full(Runtime::GeminiApi)), @r"
-    STORKIT_SESSIONS=/p/sessions /bin/storkit __api-agent gemini --role coder --resume s-1 --model m-1 --max-turns 7 --extra x
-    unheeded: command max_budget_usd mcp
+    STORKIT_SESSIONS=/p/sessions /bin/storkit __api-agent gemini --role coder --resume s-1 --model m-1 --max-turns 7 --mcp http://127.0.0.1:1/mcp --extra x
+    unheeded: command max_budget_usd
     ");
 }
 

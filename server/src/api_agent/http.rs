@@ -20,6 +20,9 @@ const ANSWER_WITHIN: Duration = Duration::from_mins(10);
 /// Longest answer, in bytes.
 const BODY_LEN_MAX: u64 = 32 << 20;
 
+/// What may come back. MCP servers want both named; what asks for no stream gets none.
+const ACCEPT: &str = "application/json, text/event-stream";
+
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Request {
@@ -79,7 +82,7 @@ impl Client {
     /// [`Ending::Transient`] where there is no answer.
     pub(super) fn post(&self, request: &Request) -> Result<Answer, Ending> {
         let transient = |text: String| Ending::Transient { text };
-        let mut builder = self.0.post(&request.url).json(&request.body);
+        let mut builder = self.0.post(&request.url).header("accept", ACCEPT).json(&request.body);
         if let Some((name, value)) = &request.secret {
             let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| {
                 Ending::Authentication { text: "the key holds what no header can".to_owned() }

@@ -1,8 +1,8 @@
 //! The agent behind `runtime = "openai"` and `"gemini-api"`: a loop between a model and a few tools, in the worktree.
 //!
 //! An inner mode of the program, run under the supervisor like any other agent: it knows nothing of the daemon, and
-//! tells what it does in lines that `storkit_core::runtime` reads. The home of the HTTP client. MCP tools are not here
-//! yet.
+//! tells what it does in lines that `storkit_core::runtime` reads. The home of the HTTP client. Besides its own tools it
+//! offers those of storkit's MCP server.
 
 mod ask;
 mod gemini;
@@ -29,7 +29,7 @@ use history::Item;
 use order::{Order, Resumed};
 use session::Sessions;
 use speak::Speaker;
-use tools::Workshop;
+use tools::{Remote, Workshop};
 
 /// Longest prompt, in bytes.
 const PROMPT_LEN_MAX: u64 = 4 << 20;
@@ -54,8 +54,15 @@ fn work(order: &Order, worktree: &Path, speaker: &Speaker) -> Result<Ending, End
     };
     let provider: Box<dyn Provider> = order.provider()?;
     let prompt = prompt(&order.prompt)?;
-    let workshop = Workshop::open(worktree, order.role, order.shell_env())
+    let mut workshop = Workshop::open(worktree, order.role, order.shell_env())
         .map_err(|error| configuration(format!("cannot open the worktree: {error}")))?;
+    if let Some(url) = &order.mcp_url {
+        match Remote::open(url, order.mcp_token.clone()) {
+            Ok(remote) => workshop.add(remote),
+            // The work can be done without.
+            Err(error) => speaker.notice(&format!("storkit's MCP server cannot be used: {error}")),
+        }
+    }
     let client = http::Client::new(order.base_url())?;
     speaker.event(AgentEvent::Session { id: id.clone(), model: Some(order.model.clone()) });
     history.push(Item::User { text: prompt });

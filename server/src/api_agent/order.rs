@@ -14,6 +14,8 @@ use super::ask::Provider;
 use super::tools::SHELL;
 use super::{configuration, gemini, openai};
 
+/// The variable that holds the run's token for storkit's MCP server.
+const TOKEN_VARIABLE: &str = "STORKIT_TOKEN";
 /// Most turns of a run whose agent names none.
 const TURNS_DEFAULT: u32 = 300;
 /// How many bytes of history the model is sent, where the agent's arguments do not say: some 100,000 tokens.
@@ -69,6 +71,10 @@ pub(super) struct Order {
     pub leave: Leave,
     pub sessions: PathBuf,
     pub prompt: PathBuf,
+    /// Where storkit's MCP server answers.
+    pub mcp_url: Option<String>,
+    /// What opens it.
+    pub mcp_token: String,
     base_url: Option<String>,
     key: Option<String>,
 }
@@ -104,6 +110,8 @@ impl Order {
             leave: Leave::default(),
             sessions: path(SESSIONS_VARIABLE, set(SESSIONS_VARIABLE))?,
             prompt: path("STORKIT_PROMPT", set("STORKIT_PROMPT"))?,
+            mcp_url: None,
+            mcp_token: set(TOKEN_VARIABLE).unwrap_or_default(),
             base_url: set(base_url),
             key: set(key),
         };
@@ -127,6 +135,7 @@ impl Order {
             "--session" => self.session = Resumed::New(value),
             "--resume" => self.session = Resumed::Old(value),
             "--model" => self.model = value,
+            "--mcp" => self.mcp_url = Some(value),
             "--max-turns" => {
                 self.max_turns = value.parse().ok().filter(|turns| *turns > 0).ok_or_else(bad)?;
             }

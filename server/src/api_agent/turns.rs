@@ -42,11 +42,11 @@ pub(super) struct Turns<'a> {
 impl Turns<'_> {
     /// Goes on until there is an end. `save` keeps the session; it is called when nothing in it waits for an answer.
     pub(super) fn run(&self, history: &mut History, save: &dyn Fn(&History)) -> Ending {
-        let tools = super::tools::specs(self.order.role);
+        let tools = self.workshop.specs();
         let mut empty = 0;
         for _ in 0..self.order.max_turns {
             save(history);
-            let reply = match self.ask(history, &tools) {
+            let reply = match self.ask(history, tools) {
                 Ok(reply) => reply,
                 Err(ending) => return ending,
             };

@@ -305,6 +305,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// Speak MCP on standard input and output
+    #[command(
+        after_help = "In an agent's run (STORKIT_TOKEN is set) it acts as that run, on its own story.\n\nExample:\n  claude mcp add storkit -- storkit mcp"
+    )]
+    Mcp,
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  storkit completions bash > ~/.local/share/bash-completion/completions/storkit"

@@ -22,6 +22,7 @@ mod lint;
 mod live;
 mod logs;
 mod manual;
+mod mcp;
 mod offline;
 mod open;
 mod out;
@@ -161,6 +162,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Doctor => doctor::run(context),
         Command::Lint { files } => lint::run(context, &files),
         Command::Config { what } => config::run(context, what),
+        Command::Mcp => mcp::run(context),
         Command::Completions { shell } => manual::completions(context, shell),
         Command::Man => manual::man(context),
         Command::Start { story, agent } => stories::start(context, Request::Start { story, agent }),

@@ -73,6 +73,7 @@ fn help_lists_every_command_and_no_inner_one() {
                    when something is wrong
       lint         Check stories; exits 1 when something is found
       config       The configuration: its schema, or what is in force
+      mcp          Speak MCP on standard input and output
       completions  Print a completion script for a shell
       man          Print the manual page
       help         Print this message or the help of the given subcommand(s)

@@ -4,6 +4,7 @@
 //! the board, `service` is what the API sees. A start is a recovery: the same comparison of files, git and ledger.
 
 mod acts;
+mod desk;
 mod dispatcher;
 mod executor;
 mod janitor;

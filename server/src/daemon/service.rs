@@ -7,16 +7,13 @@ use std::time::{Duration, Instant};
 use storkit_core::config::Server as At;
 use storkit_core::event::Event;
 use storkit_core::ids::RunId;
-use storkit_core::request::{Refusal, Reply, Request};
 use storkit_core::snapshot::DaemonView;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::dispatcher::Message;
 use super::world::{Shared, World};
 use crate::agents::cast_of;
 use crate::http::{Server, ServerError, Service, Subscription, TcpServer, Terminal};
-use crate::ledger::RunRow;
+use crate::mcp::Desk;
 use crate::sys::fs::{FsError, write_atomic};
 use crate::sys::task;
 
@@ -79,26 +76,8 @@ const BEGIN_LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Door(pub(super) Shared);
 
 impl Service for Door {
-    async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.0.inbox.send(Message::Ask(request, reply));
-        match (sent, answer.await) {
-            (Ok(()), Ok(answer)) => answer,
-            _ => Err(Refusal {
-                error: "the daemon has ended".to_owned(),
-                hint: Some("`storkit up` starts it again".to_owned()),
-                code: 1,
-            }),
-        }
-    }
-
     fn subscribe(&self, after: Option<u64>) -> Subscription {
         self.0.hub.subscribe(after)
-    }
-
-    async fn run(&self, run: String) -> Option<RunRow> {
-        let world = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || world.ledger.run(&run)).await.ok().flatten()
     }
 
     async fn terminal(&self, run: String) -> Option<Terminal> {

@@ -147,6 +147,7 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
         env: agents::env::of_this_process(),
         cancels: Mutex::default(),
         terminals: Mutex::default(),
+        said: Mutex::default(),
         inbox: channels.0,
         scanner: channels.1,
         warm: channels.2,

@@ -18,6 +18,7 @@ use crate::board::{Board, History};
 use crate::git::{GitError, Repo};
 use crate::http::{Hub, Terminal, Tokens};
 use crate::ledger::Ledger;
+use crate::mcp::Said;
 use crate::sys::cancel::Cancel;
 use crate::sys::layout::Layout;
 use crate::worktrees::{FactsOrder, Ground};
@@ -50,6 +51,8 @@ pub(super) struct World {
     pub(super) cancels: Mutex<BTreeMap<OpId, Cancel>>,
     /// The terminals of living runs.
     pub(super) terminals: Mutex<BTreeMap<RunId, Terminal>>,
+    /// What living runs said by tools.
+    pub(super) said: Mutex<BTreeMap<RunId, Vec<Said>>>,
     /// Where events go.
     pub(super) inbox: mpsc::UnboundedSender<Message>,
     /// Where orders to look at the board go.
@@ -108,6 +111,11 @@ impl World {
     /// The terminals of living runs.
     pub(super) fn terminals(&self) -> MutexGuard<'_, BTreeMap<RunId, Terminal>> {
         self.terminals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What living runs said by tools.
+    pub(super) fn said(&self) -> MutexGuard<'_, BTreeMap<RunId, Vec<Said>>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The cancels of effects in flight.

@@ -17,7 +17,7 @@ use super::events::EventLine;
 use super::problem::Problem;
 use super::routes::{Code, Down};
 use super::watch_terminal::watch;
-use super::{Keys, Shown, WatchEnd, socket};
+use super::{Keys, Shown, WatchEnd, mcp_stream, socket};
 
 /// Longest wait for the answer to an act: longer than the longest one of the daemon (a stop: 5 s).
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -79,6 +79,17 @@ impl Client {
     /// A code by which a page gets in, once and soon.
     pub fn code(&self) -> Result<String, ClientError> {
         Ok(self.post::<Code>("/api/v1/codes", &(), ANSWER_WAIT)?.code)
+    }
+
+    /// Passes MCP messages, a line each, to the daemon and its own back, until one side ends; as a run where its token
+    /// is given.
+    pub fn mcp(
+        &self,
+        token: Option<&str>,
+        input: impl std::io::Read + Send + 'static,
+        output: impl std::io::Write,
+    ) -> Result<(), ClientError> {
+        mcp_stream::pass(open(&self.run_dir)?, token, input, output)
     }
 
     /// Tells the daemon to end; returns when it has heard it.

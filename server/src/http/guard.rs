@@ -21,8 +21,8 @@ use crate::mcp::Caller;
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
 /// The word before the token in `Sec-WebSocket-Protocol`: a browser can set no other header of an upgrade.
 const SUBPROTOCOL_TOKEN: &str = "bearer.";
-/// The only address that a run's token opens.
-const MCP_PATH: &str = "/mcp";
+/// The only addresses that a run's token opens.
+const MCP_PATHS: [&str; 2] = ["/mcp", "/mcp/stream"];
 /// What a page may do: load its own files, and speak to where it came from.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -100,7 +100,7 @@ impl Guard {
             (None, Door::Tcp(_)) => return Err(unknown()),
         };
         match caller {
-            Caller::Run(_) if path != MCP_PATH && !is_open(request.method(), path) => {
+            Caller::Run(_) if !MCP_PATHS.contains(&path) && !is_open(request.method(), path) => {
                 let detail = "this token is a run's: it opens storkit's MCP server and nothing else";
                 Err(Problem::new(StatusCode::FORBIDDEN, detail).hint("speak MCP to $STORKIT_MCP_URL"))
             }

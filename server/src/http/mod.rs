@@ -5,6 +5,7 @@
 pub mod client;
 mod events;
 mod guard;
+mod mcp_stream;
 mod problem;
 mod routes;
 mod server;

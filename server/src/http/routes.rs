@@ -4,17 +4,19 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, Path, RawQuery, State, WebSocketUpgrade};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use storkit_core::request::{Refusal, Reply, Request};
+use storkit_core::request::{Reply, Request as Ask};
 use storkit_core::snapshot::Status;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -26,11 +28,15 @@ use super::table::Table;
 use super::terminal::FRAME_LEN_MAX;
 use super::tokens::Tokens;
 use super::{Service, Subscription};
+use crate::mcp::{self, Caller};
+use crate::sys::task;
 
 /// Longest body of a request, in bytes.
 pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
 /// Longest time in which a body must have come.
 const BODY_WAIT: Duration = Duration::from_secs(30);
+/// What an MCP stream is called in `Upgrade`.
+pub(super) const MCP_STREAM: &str = "storkit-mcp";
 /// The subprotocol of terminals.
 const SUBPROTOCOL: &str = "storkit";
 /// A sign of life on a silent event stream, by which a dead listener is noticed.
@@ -95,6 +101,8 @@ pub(super) fn table<S: Service>() -> Table<Ground<S>> {
         .get("/api/v1/runs/{run}", run::<S>)
         .get("/api/v1/runs/{run}/terminal", terminal::<S>)
         .get("/api/v1/events", events::<S>)
+        .any("/mcp", mcp::<S>)
+        .get("/mcp/stream", mcp_stream::<S>)
         .post("/api/v1/requests", requests::<S>)
         .post("/api/v1/down", down::<S>)
         .post("/api/v1/codes", code::<S>)
@@ -102,7 +110,7 @@ pub(super) fn table<S: Service>() -> Table<Ground<S>> {
 }
 
 async fn board<S: Service>(service: &S, all: bool) -> Result<Status, Problem> {
-    match service.ask(Request::Status { all }).await? {
+    match service.ask(Ask::Status { all }).await? {
         Reply::Status(status) => Ok(*status),
         _ => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon answered another question")),
     }
@@ -130,7 +138,7 @@ async fn story<S: Service>(State(service): App<S>, Path(name): Path<String>) -> 
 }
 
 async fn why<S: Service>(State(service): App<S>, Path(story): Path<String>) -> Answer {
-    match service.ask(Request::Why { story }).await? {
+    match service.ask(Ask::Why { story }).await? {
         Reply::Why(why) => Ok(Json(why).into_response()),
         _ => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon answered another question")),
     }
@@ -154,6 +162,38 @@ async fn terminal<S: Service>(
     Ok(upgrade.on_upgrade(|socket| super::terminal::show(socket, terminal)))
 }
 
+/// MCP over streamable HTTP.
+async fn mcp<S: Service>(
+    State(service): App<S>,
+    Extension(caller): Extension<Caller>,
+    request: Request<Body>,
+) -> Response {
+    mcp::over_http(service, caller).handle(request).await.map(Body::new)
+}
+
+/// MCP over a stream of lines: what `storkit mcp` passes on from its standard input and output.
+async fn mcp_stream<S: Service>(
+    State(service): App<S>,
+    Extension(caller): Extension<Caller>,
+    request: Request<Body>,
+) -> Answer {
+    let asked = request.headers().get(header::UPGRADE).is_some_and(|kind| kind == MCP_STREAM);
+    if !asked {
+        let detail = "this address takes an upgrade of storkit's own alone";
+        return Err(
+            Problem::new(StatusCode::UPGRADE_REQUIRED, detail).hint("speak MCP to /mcp, or: storkit mcp")
+        );
+    }
+    task::spawn_future(async move {
+        // Where it fails, the other side has left.
+        if let Ok(stream) = hyper::upgrade::on(request).await {
+            mcp::over_stream(service, caller, TokioIo::new(stream)).await;
+        }
+    });
+    let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, MCP_STREAM)];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
 /// A code for a page that has no token yet.
 async fn code<S: Service>(State(ground): State<Ground<S>>) -> Response {
     Json(Code { code: ground.tokens.code() }).into_response()
@@ -170,7 +210,7 @@ async fn session<S: Service>(State(ground): State<Ground<S>>, headers: HeaderMap
 }
 
 async fn requests<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {
-    let request: Request = read_json(&headers, body).await?;
+    let request: Ask = read_json(&headers, body).await?;
     Ok(Json(service.ask(request).await?).into_response())
 }
 
@@ -240,30 +280,5 @@ async fn read_body(body: Body) -> Result<Bytes, Problem> {
         }
         Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, error.to_string())),
         Ok(Ok(body)) => Ok(body.to_bytes()),
-    }
-}
-
-/// Finding a story in the board as a person names it.
-trait Find {
-    fn find(&self, name: &str) -> Result<&storkit_core::snapshot::StoryView, Refusal>;
-}
-
-impl Find for Status {
-    fn find(&self, name: &str) -> Result<&storkit_core::snapshot::StoryView, Refusal> {
-        let by_id = |story: &&storkit_core::snapshot::StoryView| story.id.eq_ignore_ascii_case(name);
-        if let Some(story) = self.stories.iter().find(by_id) {
-            return Ok(story);
-        }
-        let number: Option<u64> = name.parse().ok();
-        let mut found = self.stories.iter().filter(|story| number.is_some() && story.number == number);
-        let refuse = |error: String, code| Refusal { error, hint: None, code };
-        match (found.next(), found.next()) {
-            (Some(story), None) => Ok(story),
-            (Some(one), Some(other)) => Err(refuse(
-                format!("{name} is the number of several stories: {}, {}, …", one.id, other.id),
-                1,
-            )),
-            (None, _) => Err(refuse("no such story".to_owned(), 3)),
-        }
     }
 }

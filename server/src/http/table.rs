@@ -29,6 +29,11 @@ impl<G: Clone + Send + Sync + 'static> Table<G> {
         self.add(Method::POST, path, routing::post(handler))
     }
 
+    /// A route that takes every method, and is listed under the one that matters.
+    pub(super) fn any<T: 'static>(self, path: &'static str, handler: impl Handler<T, G>) -> Self {
+        self.add(Method::POST, path, routing::any(handler))
+    }
+
     fn add(mut self, method: Method, path: &'static str, to: MethodRouter<G>) -> Self {
         self.listed.push((method, path));
         Self { router: self.router.route(path, to), ..self }

@@ -1,5 +1,6 @@
 //! The API over a real socket, with a fake daemon behind it.
 
+mod mcp;
 mod security;
 
 use std::io::{Read, Write};
@@ -9,17 +10,35 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use storkit_core::ids::{RunId, StoryId};
+use storkit_core::message::Message;
 use storkit_core::request::{Refusal, Reply, Request};
 use storkit_core::snapshot::{State, Status, StoryView, Why};
+use storkit_core::usage::RunUsed;
 use tokio::sync::watch;
 
 use super::client::{Client, ClientError};
 use super::*;
+use crate::board::NewStory;
 use crate::ledger::RunRow;
+use crate::mcp::{Desk, Output, Said, StoryFile};
 
+#[derive(Default)]
 struct Fake {
     hub: Hub,
     downs: Mutex<Vec<bool>>,
+    /// What was asked for, but for looks.
+    asked: Mutex<Vec<Request>>,
+    made: Mutex<Vec<NewStory>>,
+    said: Mutex<Vec<(RunId, Said)>>,
+    run: Mutex<Option<RunRow>>,
+    text: Mutex<String>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new(0)
+    }
 }
 
 fn story(id: &str) -> StoryView {
@@ -66,7 +85,7 @@ fn board(all: bool) -> Status {
     }
 }
 
-impl Service for Fake {
+impl Desk for Fake {
     async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
         match request {
             Request::Status { all } => Ok(Reply::Status(Box::new(board(all)))),
@@ -81,16 +100,66 @@ impl Service for Fake {
             Request::Start { story, .. } => {
                 Ok(Reply::Done { id: Some(story), message: "started".to_owned() })
             }
+            Request::Check { .. } | Request::Write { .. } | Request::Send { .. } | Request::Move { .. } => {
+                let id = request.story().map(str::to_owned);
+                self.asked.lock().expect("not poisoned").push(request);
+                Ok(Reply::Done { id, message: "done".to_owned() })
+            }
             _ => Err(Refusal { error: "refused".to_owned(), hint: None, code: 1 }),
         }
     }
 
-    fn subscribe(&self, after: Option<u64>) -> Subscription {
-        self.hub.subscribe(after)
+    async fn file(&self, _: &StoryView) -> Option<StoryFile> {
+        Some(StoryFile { text: self.text.lock().expect("not poisoned").clone(), seen: 7 })
     }
 
-    async fn run(&self, _: String) -> Option<RunRow> {
-        None
+    async fn create(&self, new: NewStory) -> Result<StoryId, Refusal> {
+        let mut made = self.made.lock().expect("not poisoned");
+        made.push(new);
+        Ok(StoryId::new(&format!("{}_story_new", 99 + made.len())).expect("an id"))
+    }
+
+    async fn runs(&self, _: Option<StoryId>) -> Vec<RunRow> {
+        Vec::new()
+    }
+
+    async fn run(&self, run: String) -> Option<RunRow> {
+        self.run.lock().expect("not poisoned").clone().filter(|row| row.run == run)
+    }
+
+    async fn run_over(&self, run: String, _: Duration) -> Option<RunRow> {
+        self.run(run).await
+    }
+
+    async fn output(&self, _: String, from: Option<u64>) -> Option<Output> {
+        Some(Output { text: "what it printed".to_owned(), from: from.unwrap_or(0), next: 9, size: 9 })
+    }
+
+    async fn used(&self) -> (Vec<RunUsed>, bool) {
+        (Vec::new(), true)
+    }
+
+    async fn messages(&self, _: StoryId) -> Vec<Message> {
+        Vec::new()
+    }
+
+    async fn context(&self) -> Result<String, Refusal> {
+        Ok("## Style\n\nshort\n".to_owned())
+    }
+
+    async fn set_context(&self, _: String, _: Option<String>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn tell(&self, run: RunId, said: Said) -> Result<(), Refusal> {
+        self.said.lock().expect("not poisoned").push((run, said));
+        Ok(())
+    }
+}
+
+impl Service for Fake {
+    fn subscribe(&self, after: Option<u64>) -> Subscription {
+        self.hub.subscribe(after)
     }
 
     async fn terminal(&self, run: String) -> Option<Terminal> {
@@ -125,7 +194,7 @@ impl Served {
         let run_dir = temp.path().join(folder).join("run");
         std::fs::create_dir_all(&run_dir).expect("a folder");
         let server = Server::bind(&run_dir, tokens(&run_dir)).expect("a socket");
-        let fake = Arc::new(Fake { hub: Hub::new(0), downs: Mutex::default() });
+        let fake = Arc::new(Fake::default());
         let (end, ended) = watch::channel(false);
         let service = Arc::clone(&fake);
         let thread = crate::sys::task::spawn("test", move || {

@@ -6,6 +6,7 @@
 
 mod acp;
 mod check;
+mod mcp;
 mod play;
 mod raw;
 mod stories;

@@ -19,6 +19,7 @@ mod harness;
 mod hostile;
 mod landing;
 mod matrix;
+mod mcp;
 mod money;
 mod moves;
 mod past;

@@ -89,6 +89,8 @@ impl File {
                 self.questions.insert(*number, false);
             }
             Edit::AppendRejection { .. } => self.rejections += 1,
+            // The bodies of this world are not looked at.
+            Edit::Criterion { .. } | Edit::Text { .. } => {}
             Edit::Answer { number, .. } => {
                 self.questions.insert(*number, true);
             }

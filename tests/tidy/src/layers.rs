@@ -59,7 +59,16 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["server/src/ledger/"]),
     ("rusqlite_migration", &["server/src/ledger/"]),
     ("rustls", &["server/src/api_agent/"]),
-    ("tokio", &["server/src/daemon/", "server/src/sys/task.rs", "server/src/http/", "server/src/watch/"]),
+    (
+        "tokio",
+        &[
+            "server/src/daemon/",
+            "server/src/sys/task.rs",
+            "server/src/http/",
+            "server/src/mcp/",
+            "server/src/watch/",
+        ],
+    ),
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
 ];

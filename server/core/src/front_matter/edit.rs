@@ -9,8 +9,9 @@ use super::fence::{self, FenceError, Parts};
 use super::keys::{Block, Value};
 use super::lines::{one_line, place_of};
 use super::yaml::{self, Entry, Node};
-use crate::facts::Edit;
+use crate::facts::{Edit, Part};
 use crate::story::{HOLD_MOVED_BACK, HOLD_STOPPED, Place};
+use crate::story_file::{content_hash, doc};
 
 /// Longest reason that is written into a key, in characters.
 pub const REASON_CHARS_MAX: usize = 500;
@@ -35,6 +36,12 @@ pub enum EditError {
         /// The key.
         key: &'static str,
     },
+    /// The file is not the one that was seen.
+    #[error("editing the story: somebody has changed it since it was read")]
+    Changed,
+    /// It has fewer criteria.
+    #[error("editing the story: it has no acceptance criterion {0}")]
+    NoCriterion(u32),
 }
 
 /// The file's bytes with the edits made, in order. Where all is as asked for already, they are the same bytes.
@@ -84,6 +91,18 @@ fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
         Edit::Answer { number, text: answer } => {
             let (parts, _) = parsed(text)?;
             Ok(write_answer(text, parts.body, *number, answer))
+        }
+        Edit::Criterion { number, done } => {
+            parsed(text)?;
+            doc::tick(text, *number, *done).ok_or(EditError::NoCriterion(*number))
+        }
+        Edit::Text { seen, .. } if content_hash(text.as_bytes()) != *seen => Err(EditError::Changed),
+        Edit::Text { part: Part::Whole, text: new, .. } => Ok(new.clone()),
+        Edit::Text { part: Part::Body, text: new, .. } => {
+            let (parts, _) = parsed(text)?;
+            // Without a fence of its own, a text that begins with one would become front matter.
+            let fence = if parts.block.is_none() && new.starts_with("---") { parts.eol.as_str() } else { "" };
+            Ok(format!("{}{fence}{new}", &text[..parts.body]))
         }
     }
 }

@@ -88,6 +88,8 @@ impl Pipeline {
             | Request::Continue { ref story, .. }
             | Request::Approve { ref story }
             | Request::Reject { ref story, .. }
+            | Request::Check { ref story, .. }
+            | Request::Write { ref story, .. }
             | Request::Hold { ref story, .. }
             | Request::Unhold { ref story }
             | Request::Unblock { ref story } => match self.resolve(story) {
@@ -122,6 +124,11 @@ impl Pipeline {
             Request::Continue { text, .. } => self.plan_continue(&story, text),
             Request::Approve { .. } => plan_approve(&story),
             Request::Reject { text, .. } => self.plan_reject(&story, text),
+            Request::Check { criterion, done, .. } => Ok(plan_check(criterion, done)),
+            Request::Write { part, text, seen, .. } => {
+                let seen = seen.unwrap_or(story.content);
+                Ok((vec![Step::Edit(vec![Edit::Text { part, text, seen }])], "written".to_owned()))
+            }
             Request::Hold { why, .. } => {
                 let words = why.clone().map_or("held".to_owned(), |why| format!("held: {why}"));
                 let why = why.unwrap_or_else(|| "by hand".to_owned());
@@ -443,6 +450,11 @@ fn plan_approve(story: &Story) -> Plan {
             "`storkit move` takes it anywhere",
         )),
     }
+}
+
+fn plan_check(number: u32, done: bool) -> (Vec<Step>, String) {
+    let words = if done { "ticked" } else { "not ticked" };
+    (vec![Step::Edit(vec![Edit::Criterion { number, done }])], format!("criterion {number} is {words}"))
 }
 
 fn plan_unhold(story: &Story) -> (Vec<Step>, String) {

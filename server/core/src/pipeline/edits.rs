@@ -148,7 +148,10 @@ pub(super) fn apply(edit: &Edit, story: &mut Story) {
             story.answered = true;
             story.verdict = Verdict::of_answer(text);
         }
-        Edit::AppendQuestion { .. } | Edit::AppendRejection { .. } => {}
+        Edit::AppendQuestion { .. }
+        | Edit::AppendRejection { .. }
+        | Edit::Criterion { .. }
+        | Edit::Text { .. } => {}
     }
 }
 

@@ -37,13 +37,12 @@ pub(super) fn launch(order: &LaunchOrder<'_>, provider: &str) -> Launch {
         launch.arg(&["--max-turns", &agent.max_turns.to_string()]);
     }
     launch.permissions(order);
+    if let Some(url) = order.mcp_url {
+        launch.arg(&["--mcp", url]);
+    }
     launch.args.extend(agent.args.iter().cloned());
     launch.env.insert(SESSIONS_VARIABLE, order.sessions.to_owned());
-    let unheeded = [
-        ("command", !agent.command.is_empty()),
-        ("max_budget_usd", agent.max_budget_usd > 0.0),
-        ("mcp", order.mcp_url.is_some()),
-    ];
+    let unheeded = [("command", !agent.command.is_empty()), ("max_budget_usd", agent.max_budget_usd > 0.0)];
     launch.unheeded.extend(unheeded.into_iter().filter(|(_, set)| *set).map(|(name, _)| name));
     launch
 }

@@ -83,7 +83,10 @@ fn launch(order: &LaunchOrder<'_>) -> Launch {
 fn mcp_config(url: &str) -> String {
     // The runtime puts the variable's value in: a token among the arguments could be read by anybody.
     let bearer = format!("Bearer ${{{TOKEN_VARIABLE}}}");
-    let server = json!({ "type": "http", "url": url, "headers": { "Authorization": bearer } });
+    // Its few tools are there from the beginning, and not only for who searches for them.
+    let server = json!({
+        "type": "http", "url": url, "headers": { "Authorization": bearer }, "alwaysLoad": true,
+    });
     json!({ "mcpServers": { MCP_NAME: server } }).to_string()
 }
 

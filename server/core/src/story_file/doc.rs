@@ -122,6 +122,26 @@ impl<'a> Doc<'a> {
     }
 }
 
+/// The text of a file with the box of its criterion `number`, from 1, ticked or not; none where there are fewer.
+pub(crate) fn tick(text: &str, number: u32, done: bool) -> Option<String> {
+    let body = text.len() - Doc::new(text).body.len();
+    let heading = headings(&text[body..]).find(|heading| heading.title.eq_ignore_ascii_case(CRITERIA))?;
+    let range = content(&text[body..], &heading, heading.level);
+    let mut fences = Fences::default();
+    let boxes = Lines::new(&text[body..][range.clone()])
+        .filter(|line| !fences.is_code(line.text) && checkbox(line.text).is_some());
+    let line = boxes.take(usize::try_from(number).ok()?).enumerate().last();
+    let (_, line) = line.filter(|(at, _)| number > 0 && at + 1 == number as usize)?;
+    let open = body + range.start + line.start + line.text.find('[')? + 1;
+    let close = open + text[open..].find(']')?;
+    let is_done = checkbox(line.text)?.0;
+    let mark = if done { "x" } else { " " };
+    if is_done == done {
+        return Some(text.to_owned());
+    }
+    Some(format!("{}{mark}{}", &text[..open], &text[close..]))
+}
+
 /// A heading outside of code blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heading<'a> {
@@ -265,6 +285,17 @@ impl Fences {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_criterion_is_ticked_by_its_number_and_nothing_else_changes() {
+        let text = "---\nname: x\n---\n- [ ] not one\r\n\n## Acceptance criteria\n\n- [ ] a\n```\n- [ ] code\n```\n1. [X] b\n* [] c\n\n## Notes\n- [ ] d\n";
+        let ticked = |number, done| tick(text, number, done);
+        assert_eq!(ticked(1, true), Some(text.replacen("- [ ] a", "- [x] a", 1)));
+        assert_eq!(ticked(2, true).as_deref(), Some(text), "it is ticked already, in its own way");
+        assert_eq!(ticked(2, false), Some(text.replacen("[X] b", "[ ] b", 1)));
+        assert_eq!(ticked(3, true), Some(text.replacen("[] c", "[x] c", 1)));
+        assert_eq!((ticked(0, true), ticked(4, true), tick("- [ ] a", 1, true)), (None, None, None));
+    }
+
     use super::*;
     use crate::story::Size;
 

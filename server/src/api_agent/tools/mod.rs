@@ -3,18 +3,22 @@
 //! Arguments are hostile: each tool checks its own. Files are reached below the worktree alone (`place`).
 
 mod files;
+mod mcp;
 mod place;
 mod search;
 mod shell;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use storkit_core::config::Role;
+
+pub(super) use mcp::Remote;
 
 use super::history::Call;
 use crate::sys::fs::Dir;
@@ -27,8 +31,8 @@ const OUTPUT_LEN_MAX: usize = 48 << 10;
 /// A tool as the model is told of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ToolSpec {
-    pub name: &'static str,
-    pub description: &'static str,
+    pub name: Cow<'static, str>,
+    pub description: Cow<'static, str>,
     /// A JSON schema.
     pub parameters: Value,
 }
@@ -78,21 +82,35 @@ pub(super) struct Workshop {
     /// The worktree's own path, without links.
     path: PathBuf,
     env: Vec<(OsString, OsString)>,
-    role: Role,
+    tools: Vec<ToolSpec>,
+    remote: Option<Remote>,
 }
 
 impl Workshop {
     /// In that worktree, with that environment for commands.
     pub(super) fn open(worktree: &Path, role: Role, env: Vec<(OsString, OsString)>) -> io::Result<Self> {
         let path = worktree.canonicalize()?;
-        Ok(Self { root: Dir::open(&path)?, path, env, role })
+        Ok(Self { root: Dir::open(&path)?, path, env, tools: specs(role), remote: None })
+    }
+
+    /// Offers the tools of an MCP server besides. Of two tools of one name the built-in one stays.
+    pub(super) fn add(&mut self, remote: Remote) {
+        let is_new = |tool: &&ToolSpec| !self.tools.iter().any(|own| own.name == tool.name);
+        let new: Vec<ToolSpec> = remote.tools.iter().filter(is_new).cloned().collect();
+        self.tools.extend(new);
+        self.remote = Some(remote);
+    }
+
+    /// What the model is offered.
+    pub(super) fn specs(&self) -> &[ToolSpec] {
+        &self.tools
     }
 
     /// Does what the model called for.
     pub(super) fn run(&self, call: &Call) -> Result<Done, ToolError> {
         let args = call.args.as_ref().ok_or_else(|| wrong("the arguments are no JSON object"))?;
         let args = Args(args);
-        if !specs(self.role).iter().any(|tool| tool.name == call.name) {
+        if !self.tools.iter().any(|tool| tool.name == call.name) {
             return Err(wrong(&format!("there is no tool `{}`", call.name)));
         }
         let ended = |key: &str, end: fn(String) -> End| {
@@ -112,7 +130,11 @@ impl Workshop {
             "ask_human" => return ended("question", End::Asked),
             "reject" => return ended("reason", End::Rejected),
             "report_merge_failure" => return ended("reason", End::GaveUp),
-            _ => return ended("summary", End::Finished),
+            "finish" => return ended("summary", End::Finished),
+            name => {
+                let remote = self.remote.as_ref().ok_or_else(|| wrong("there is no such tool"))?;
+                return remote.call(name, args.0);
+            }
         };
         Ok(Done { ok: true, text, end: None })
     }
@@ -244,5 +266,5 @@ pub(super) fn specs(role: Role) -> Vec<ToolSpec> {
 
 fn tool(name: &'static str, description: &'static str, properties: Value, required: &[&str]) -> ToolSpec {
     let parameters = json!({"type": "object", "properties": properties, "required": required});
-    ToolSpec { name, description, parameters }
+    ToolSpec { name: Cow::Borrowed(name), description: Cow::Borrowed(description), parameters }
 }

@@ -14,6 +14,7 @@ use storkit_core::memory::Warm;
 use storkit_core::run::is_to_ask;
 use storkit_core::runtime::{self, Ending, Launch, LaunchOrder};
 
+use super::access::Access;
 use super::hooks::Hooks;
 use super::meter::Meter;
 use super::{classify, records};
@@ -105,7 +106,8 @@ pub(in crate::daemon) fn empty_trash(ground: &Ground, cancel: &Cancel) {
 
 /// Runs an agent, and brings its worktree and branch in order.
 pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: &Cancel) -> Outcome {
-    let mut spec = match spec(world, order, order.resume.as_ref()) {
+    let access = Access::grant(world, order);
+    let mut spec = match spec(world, order, &access, order.resume.as_ref()) {
         Ok(spec) => spec,
         Err(NoPrompt::Story(why)) => return Outcome::Crashed(why),
         // The move itself is heard of as well; the run just never was.
@@ -147,11 +149,12 @@ pub(in crate::daemon) fn run(world: &World, op: OpId, order: &RunOrder, cancel: 
     let mut facts = agents::run(&spec, &world.exe, cancel, &mut on_event);
     if facts.ending == Some(Ending::SessionUnknown) && order.resume.is_some() && !facts.cancelled {
         // The session is gone: the same run begins anew, and is told everything.
-        if let Ok(cold) = self::spec(world, order, None) {
+        if let Ok(cold) = self::spec(world, order, &access, None) {
             spec = cold;
             facts = agents::run(&spec, &world.exe, cancel, &mut on_event);
         }
     }
+    access.add_to(&mut facts);
     live.over.store(true, Ordering::Release);
     world.terminals().remove(&order.run);
     facts.context = context;
@@ -189,7 +192,12 @@ fn mode(order: &RunOrder, facts: &RunFacts) -> Mode {
     }
 }
 
-fn spec(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Result<RunSpec, NoPrompt> {
+fn spec(
+    world: &World,
+    order: &RunOrder,
+    access: &Access<'_>,
+    warm: Option<&Warm>,
+) -> Result<RunSpec, NoPrompt> {
     let agent = &order.agent;
     let adapter = runtime::adapter(agent.runtime).ok_or_else(|| NoPrompt::NoCommand(no_adapter(agent)))?;
     let logs = world.layout.logs_of(&order.story);
@@ -202,7 +210,7 @@ fn spec(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Result<RunSpec,
         resume: warm.map(|warm| &warm.resume),
         leave: &order.leave,
         prompt: &text,
-        mcp_url: None,
+        mcp_url: access.mcp_url().as_deref(),
         is_root: rustix::process::geteuid().is_root(),
         tmp: tmp.as_deref(),
         exe: world.exe.to_str().unwrap_or_default(),
@@ -213,7 +221,7 @@ fn spec(world: &World, order: &RunOrder, warm: Option<&Warm>) -> Result<RunSpec,
         return Err(NoPrompt::NoCommand(why));
     }
     prompt::keep(world, &logs.join(format!("{}.prompt.md", order.run)), &text);
-    let env = env::build(&world.env, &env_order(world, order, &launch));
+    let env = env::build(&world.env, &env_order(world, order, access, &launch));
     Ok(RunSpec {
         run: order.run,
         story: order.story.clone(),
@@ -260,10 +268,10 @@ fn make_tmp(run_dir: &Path) -> Option<String> {
 }
 
 /// The variables of interface.md 4 for an agent.
-fn env_order(world: &World, order: &RunOrder, launch: &Launch) -> EnvOrder {
+fn env_order(world: &World, order: &RunOrder, access: &Access<'_>, launch: &Launch) -> EnvOrder {
     let story_file = world.layout.story(order.stage, &order.story);
     EnvOrder {
-        own: vec![
+        own: [
             ("STORKIT_STORY", order.story.to_string()),
             ("STORKIT_STORY_FILE", story_file.display().to_string()),
             ("STORKIT_STAGE", order.stage.name().to_owned()),
@@ -271,7 +279,10 @@ fn env_order(world: &World, order: &RunOrder, launch: &Launch) -> EnvOrder {
             ("STORKIT_ATTEMPT", order.attempt.to_string()),
             ("STORKIT_BASE", world.base_branch.clone()),
             ("STORKIT_BASE_COMMIT", order.base.to_string()),
-        ],
+        ]
+        .into_iter()
+        .chain(access.variables())
+        .collect(),
         ceiling: ceiling(&order.worktree),
         ..EnvOrder::of(&order.agent, launch)
     }

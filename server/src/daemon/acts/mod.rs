@@ -1,5 +1,6 @@
 //! The effects themselves, by what they touch: each takes an order, does one thing, and says how it ended.
 
+mod access;
 pub(super) mod agents;
 pub(super) mod board;
 mod classify;

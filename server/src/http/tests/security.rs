@@ -3,38 +3,39 @@
 use std::net::TcpStream;
 
 use storkit_core::config::Role;
-use storkit_core::ids::{RunId, StoryId};
 
 use super::*;
 use crate::mcp::Grant;
 
 /// A served fake on TCP, with the tokens that open it.
-struct Tcp {
-    tokens: Arc<Tokens>,
+pub(super) struct Tcp {
+    pub(super) fake: Arc<Fake>,
+    pub(super) tokens: Arc<Tokens>,
     address: String,
-    owner: String,
+    pub(super) owner: String,
     end: Option<watch::Sender<bool>>,
     thread: Option<std::thread::JoinHandle<()>>,
     _temp: tempfile::TempDir,
 }
 
 impl Tcp {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let temp = tempfile::tempdir().expect("a folder");
         let path = temp.path().join("token");
         let tokens = Arc::new(Tokens::open(&path, temp.path()).expect("a token"));
         let server = TcpServer::bind("127.0.0.1", 0, Arc::clone(&tokens)).expect("a port");
         let address = server.url().strip_prefix("http://").expect("an address").to_owned();
-        let fake = Arc::new(Fake { hub: Hub::new(0), downs: Mutex::default() });
+        let fake = Arc::new(Fake::default());
+        let service = Arc::clone(&fake);
         let (end, ended) = watch::channel(false);
         let thread = crate::sys::task::spawn("test", move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(server.serve(fake, ended)).expect("served");
+            runtime.block_on(server.serve(service, ended)).expect("served");
         })
         .expect("a thread");
         let owner = std::fs::read_to_string(path).expect("the token");
-        Self { tokens, address, owner, end: Some(end), thread: Some(thread), _temp: temp }
+        Self { fake, tokens, address, owner, end: Some(end), thread: Some(thread), _temp: temp }
     }
 
     /// The head of the answer to these lines of a request.
@@ -60,7 +61,7 @@ impl Tcp {
     }
 
     /// The answer to a request with a body of JSON, whole.
-    fn post(&self, path: &str, headers: &str, body: &str) -> String {
+    pub(super) fn post(&self, path: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("connected");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
         let request = format!(
@@ -75,8 +76,12 @@ impl Tcp {
     }
 
     fn run_token(&self) -> RunToken {
-        let story = StoryId::new("42_story_login").expect("an id");
-        self.tokens.grant(Grant { run: RunId(uuid::Uuid::new_v4()), story, role: Role::Coder })
+        self.run_token_of(Role::Coder).1
+    }
+
+    pub(super) fn run_token_of(&self, role: Role) -> (RunId, RunToken) {
+        let (run, story) = (RunId(uuid::Uuid::new_v4()), StoryId::new("42_story_login").expect("an id"));
+        (run, self.tokens.grant(Grant { run, story, role }))
     }
 }
 
@@ -148,7 +153,7 @@ fn no_route_is_reached_by_a_foreign_name_from_a_foreign_page_or_without_a_token(
                         (false, ..) => Some(421),
                         (true, false, _) => Some(403),
                         (true, true, None) if !open || wrong => Some(401),
-                        (true, true, Some(false)) if !open && path != "/mcp" => Some(403),
+                        (true, true, Some(false)) if !open && !path.starts_with("/mcp") => Some(403),
                         // Its code is wrong: that, and no more, is what it says.
                         (true, true, _) if path == "/api/v1/session" => Some(415),
                         (true, true, _) => None,

@@ -149,6 +149,11 @@ impl Turn {
         Self { tools: vec![Tool::Shell(cmd.to_owned())], ..Self::default() }
     }
 
+    /// It calls a tool of an MCP server, by whatever name the caller offers it.
+    pub fn mcp(name: &str, args: Value) -> Self {
+        Self { tools: vec![Tool::Mcp { name: name.to_owned(), args }], ..Self::default() }
+    }
+
     /// It writes a file with the means that the caller offers; give an absolute path.
     pub fn write(path: &str, content: &str) -> Self {
         let tool = Tool::Write { path: path.to_owned(), content: content.to_owned() };
@@ -277,6 +282,13 @@ pub enum Tool {
         path: String,
         /// All of it.
         content: String,
+    },
+    /// A tool of an MCP server, by the server's name for it.
+    Mcp {
+        /// Its name.
+        name: String,
+        /// Its arguments.
+        args: Value,
     },
     /// Any tool, by the caller's name for it.
     Call {

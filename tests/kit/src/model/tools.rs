@@ -99,11 +99,31 @@ fn add_open_ai(found: &mut BTreeMap<String, Offered>, tool: &Value, namespace: O
 pub(super) fn called(tool: &Tool, offered: &BTreeMap<String, Offered>) -> Called {
     let (name, input) = match tool {
         Tool::Call { name, args } => (name.clone(), args.clone()),
+        Tool::Mcp { name, args } if offered.contains_key("tool_search") => {
+            // Codex puts the tools of MCP servers off until they are searched for, and takes calls of them all the same.
+            let namespace = Some("mcp__storkit".to_owned());
+            return Called { name: name.clone(), input: args.clone(), namespace };
+        }
+        Tool::Mcp { name, args } => mcp(name, args, offered),
         Tool::Shell(cmd) => shell(cmd, offered),
         Tool::Write { path, content } => write(path, content, offered),
     };
     let namespace = offered.get(&name).and_then(|tool| tool.namespace.clone());
     Called { name, input, namespace }
+}
+
+/// Callers put the server's name before the tool's: `mcp__storkit__get_story`, `mcp_storkit_get_story`.
+fn mcp(name: &str, args: &Value, offered: &BTreeMap<String, Offered>) -> (String, Value) {
+    let is_it = |theirs: &&String| *theirs == name || theirs.ends_with(&format!("_{name}"));
+    if let Some(theirs) = offered.keys().find(is_it) {
+        return (theirs.clone(), args.clone());
+    }
+    if offered.get("exec").is_some_and(|tool| tool.custom) {
+        // Codex's code mode, where the tools are functions.
+        let text = format!("const r = await tools.mcp__storkit__{name}({args});\ntext(JSON.stringify(r));\n");
+        return ("exec".to_owned(), Value::from(text));
+    }
+    (name.to_owned(), args.clone())
 }
 
 fn shell(cmd: &str, offered: &BTreeMap<String, Offered>) -> (String, Value) {
