@@ -5,7 +5,10 @@
 #![cfg(test)]
 
 mod acp;
+mod api;
 mod check;
+mod limits;
+mod night;
 mod play;
 mod raw;
 mod stories;
