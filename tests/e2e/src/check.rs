@@ -64,7 +64,8 @@ fn others(steps: &[(String, String, String, String)], state: &str) -> Vec<String
     odd.map(|step| format!("{}: {}: {} → {}", step.0, step.1, step.2, step.3)).collect()
 }
 
-fn works() -> Vec<Turn> {
+/// What a model says to a check that goes well.
+pub(crate) fn works() -> Vec<Turn> {
     let write =
         format!("echo {QUOTED} > storkit-check.txt && git add storkit-check.txt && git commit -qm 'A check'");
     vec![

@@ -5,8 +5,11 @@
 #![cfg(test)]
 
 mod acp;
+mod api;
 mod check;
+mod limits;
 mod mcp;
+mod night;
 mod play;
 mod raw;
 mod stories;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 use storkit_core::stage::Stage;
 use storkit_testkit::check::{self, Bodies, assert_none};
-use storkit_testkit::model::{ModelServer, Script, Served, Turn};
+use storkit_testkit::model::{DUMMY_KEY, ModelServer, Script, Served, Turn};
 use storkit_testkit::{
     AgentSpec, CEILING, Daemon, ProjectBuilder, RealAgent, TestProject, poll_each, processes, wait_for,
 };
@@ -21,6 +21,26 @@ pub(crate) const WORD: &str = "cobalt-1";
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// A model behind an API, which storkit's own tool loop asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ApiAgent {
+    /// OpenAI's Chat Completions.
+    OpenAi,
+    /// The Gemini API.
+    Gemini,
+}
+
+impl ApiAgent {
+    fn spec(self, model: &ModelServer) -> AgentSpec {
+        let (runtime, key, place, url) = match self {
+            Self::OpenAi => ("openai", "OPENAI_API_KEY", "OPENAI_BASE_URL", format!("{}/v1", model.url())),
+            Self::Gemini => ("gemini-api", "GEMINI_API_KEY", "GEMINI_BASE_URL", model.url()),
+        };
+        let spec = AgentSpec::runtime("coder-1", runtime, Path::new("")).with("model", "scripted");
+        spec.env(key, DUMMY_KEY).env(place, &url)
+    }
+}
 
 /// A project whose only agent is a real one.
 pub(crate) struct Play {
@@ -48,10 +68,42 @@ impl Play {
         let script = turns.into_iter().fold(Script::when(WORD), Script::turn);
         let model = ModelServer::start(vec![script]);
         let spec = change(agent.spec("coder-1", &model));
+        let play = Self::made(model, &spec, build);
+        agent.prepare(&play.project, &play.model);
+        play
+    }
+
+    /// The same with a model behind an API.
+    #[track_caller]
+    pub(crate) fn with_api(
+        api: ApiAgent,
+        turns: Vec<Turn>,
+        build: impl FnOnce(ProjectBuilder) -> ProjectBuilder,
+    ) -> Self {
+        let script = turns.into_iter().fold(Script::when(WORD), Script::turn);
+        let model = ModelServer::start(vec![script]);
+        let spec = api.spec(&model);
+        Self::made(model, &spec, build)
+    }
+
+    /// The same, and the turns are for whoever asks.
+    #[track_caller]
+    pub(crate) fn answering(api: ApiAgent, turns: Vec<Turn>) -> Self {
+        let script = turns.into_iter().fold(Script::new(), Script::turn);
+        let model = ModelServer::start(vec![script]);
+        let spec = api.spec(&model);
+        Self::made(model, &spec, |builder| builder)
+    }
+
+    #[track_caller]
+    fn made(
+        model: ModelServer,
+        spec: &AgentSpec,
+        build: impl FnOnce(ProjectBuilder) -> ProjectBuilder,
+    ) -> Self {
         let text = format!("---\nname: Say hello\n---\nDo what {WORD} says.\n");
-        let builder = TestProject::builder().agent(&spec).story(Stage::Current, STORY, text);
+        let builder = TestProject::builder().agent(spec).story(Stage::Current, STORY, text);
         let project = build(builder).build();
-        agent.prepare(&project, &model);
         let (from, bodies) = (project.base(), check::bodies(&project));
         Self { model, project, from, bodies }
     }

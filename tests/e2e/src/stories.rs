@@ -58,14 +58,20 @@ pub(crate) fn a_story_is_merged(agent: RealAgent) {
 }
 
 pub(crate) fn a_red_gate(agent: RealAgent) {
+    red_gate(|turns, build| Play::with(agent, turns, build, |spec| spec));
+}
+
+/// The next attempt goes on in the session, and is told what the gate said.
+#[track_caller]
+pub(crate) fn red_gate(play: impl FnOnce(Vec<Turn>, fn(ProjectBuilder) -> ProjectBuilder) -> Play) {
+    const GATE: &str = "grep hello hello.txt || { echo NO-$((40 + 2))-GREETING; exit 1; }";
     let turns = vec![
         commit("hello.txt", "howdy"),
         Turn::says("The first try is done."),
         commit("hello.txt", "hello"),
         Turn::says("The second try is done."),
     ];
-    let gate = "grep hello hello.txt || { echo NO-$((40 + 2))-GREETING; exit 1; }";
-    let play = Play::with(agent, turns, |builder| builder.gate(gate), |spec| spec);
+    let play = play(turns, |builder| builder.gate(GATE));
     let daemon = play.project.up();
     play.wait_done(&daemon);
     assert_eq!(play.attempts(), [1, 2]);

@@ -6,6 +6,7 @@
 #![cfg(test)]
 
 mod acp;
+mod agent_check;
 mod attempts;
 mod checkout;
 mod commands;

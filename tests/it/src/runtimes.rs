@@ -190,11 +190,11 @@ fn a_session_that_goes_on_is_told_what_is_new_in_the_shared_context_and_no_more(
     let context = project.root().join(".storkit/context.md");
     fs::write(&context, "## api\n\nIt speaks REST.\n").expect("a context");
     let shared = context.display();
-    let gate =
+    // What gates run is told in prompts: the words stand in a script of their own.
+    let taste =
         format!("[ -e again ] || {{ printf '## store\\n\\nIt is Postgres.\\n' >> '{shared}'; exit 1; }}");
-    project.configure(|text| {
-        format!("{text}\n[[gate]]\nname = \"taste\"\nrun = '''{gate}'''\nstages = [\"current\"]\n")
-    });
+    project.script("taste", &format!("#!/bin/sh\n{taste}\n"));
+    project.configure(|text| format!("{text}\n[[gate]]\nrun = \"taste\"\nstages = [\"current\"]\n"));
     let daemon = project.up();
     daemon.wait_stage("1_story_door", "done");
     daemon.stop();

@@ -93,7 +93,7 @@ const CLAUDE_ACP: Needs =
 const CODEX_ACP: Needs = Needs {
     install: "npm install -g @zed-industries/codex-acp",
     oldest: None,
-    keys: &["CODEX_API_KEY", "OPENAI_API_KEY"],
+    keys: &["OPENAI_API_KEY", "CODEX_API_KEY"],
     ..CODEX
 };
 
@@ -240,7 +240,7 @@ mod tests {
                 .starts_with("claude /login logs in; or env_pass = [\"ANTHROPIC_API_KEY\"] for coder-1")
         );
         assert!(of(0, Some("ANTHROPIC_API_KEY")).starts_with("put a key into ANTHROPIC_API_KEY"));
-        assert!(of(1, None).contains("CODEX_API_KEY"));
+        assert!(of(1, None).contains("OPENAI_API_KEY"));
         assert!(of(2, None).contains("env_pass for coder-3"));
         assert_eq!(remedy(&config.agents[0], &Ending::NoSignal, None), None);
     }

@@ -54,6 +54,15 @@ pub(super) enum Stop {
     AtWork(Duration),
 }
 
+/// Why there was no trial.
+#[derive(Debug, thiserror::Error)]
+enum NoTrial {
+    #[error("the runtime {0} has no adapter yet")]
+    NoAdapter(&'static str),
+    #[error("cannot make the check's folder: {0}")]
+    NoFolder(std::io::Error),
+}
+
 /// What was seen of a trial.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -106,7 +115,7 @@ impl Bench<'_> {
         let spec = match self.spec(run, prompt, resume) {
             Ok(spec) => spec,
             Err(why) => {
-                seen.facts.not_startable = Some(why);
+                seen.facts.not_startable = Some(why.to_string());
                 return seen;
             }
         };
@@ -136,18 +145,17 @@ impl Bench<'_> {
         seen
     }
 
-    fn spec(&self, run: RunId, prompt: &str, resume: Option<&Resume>) -> Result<RunSpec, String> {
+    fn spec(&self, run: RunId, prompt: &str, resume: Option<&Resume>) -> Result<RunSpec, NoTrial> {
         let agent = self.agent;
         let name = agent.runtime.name();
-        let adapter = runtime::adapter(agent.runtime)
-            .ok_or_else(|| format!("the runtime {name} has no adapter yet"))?;
+        let adapter = runtime::adapter(agent.runtime).ok_or(NoTrial::NoAdapter(name))?;
         let files = self.scratch.files();
         let (run_dir, sessions) = (files.join(run.to_string()), files.join("sessions"));
         let tmp = run_dir.join("tmp");
         let story_file = files.join(format!("{STORY}.md"));
         let written =
             make(&tmp).and_then(|()| make(&sessions)).and_then(|()| std::fs::write(&story_file, prompt));
-        written.map_err(|error| format!("cannot make the check's folder: {error}"))?;
+        written.map_err(NoTrial::NoFolder)?;
         let launch = (adapter.launch)(&LaunchOrder {
             agent,
             run,

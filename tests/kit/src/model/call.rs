@@ -166,6 +166,11 @@ pub(super) fn has_word(value: &Value, word: &str) -> bool {
     })
 }
 
+/// Whether these words stand in a text of `value`.
+pub(super) fn holds(value: &Value, words: &str) -> bool {
+    any_text(value, &mut |text| text.contains(words))
+}
+
 fn any_text(value: &Value, holds: &mut impl FnMut(&str) -> bool) -> bool {
     match value {
         Value::String(text) => holds(text),

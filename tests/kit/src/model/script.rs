@@ -96,6 +96,8 @@ pub struct Turn {
     pub message: Option<String>,
     /// How often it is said before the next turn.
     pub repeat: Repeat,
+    /// It is no longer said once these words stand in the request: the next turn is.
+    pub unless: Option<String>,
     /// A pause before the answer.
     pub hang: Option<Hang>,
     /// A pause in the middle of the stream.
@@ -126,6 +128,7 @@ impl Default for Turn {
             body: None,
             message: None,
             repeat: Repeat::Times(1),
+            unless: None,
             hang: None,
             hang_mid: None,
             cut: None,
@@ -230,6 +233,13 @@ impl Turn {
                 fill(cmd);
             }
         }
+        self
+    }
+
+    /// The same turn, until these words stand in the request.
+    #[must_use]
+    pub fn unless(mut self, words: &str) -> Self {
+        self.unless = Some(words.to_owned());
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::call::{Call, Request, has_word};
+use super::call::{Call, Request, has_word, holds};
 use super::script::{Repeat, Script, Turn, Usage};
 
 /// The most requests that are kept; later ones are counted and not kept.
@@ -96,7 +96,7 @@ impl State {
         let playing = &mut self.scripts[place];
         let name = playing.script.markers.first().cloned().unwrap_or_default();
         let (turn, label) = if call.is_main() {
-            playing.next(now, releases)
+            playing.next(now, releases, body)
         } else {
             let turn = playing.script.aux.clone();
             (turn.unwrap_or_else(|| Turn::says("Scripted.")), "aux".to_owned())
@@ -156,19 +156,21 @@ impl Playing {
     }
 
     /// The next turn of the work, and its name.
-    fn next(&mut self, now: Instant, releases: u64) -> (Turn, String) {
+    fn next(&mut self, now: Instant, releases: u64, body: &Value) -> (Turn, String) {
         loop {
             let Some(turn) = self.turn_now().cloned() else {
                 let over = || Turn::says("The script is over.");
                 return (self.script.otherwise.clone().unwrap_or_else(over), "otherwise".to_owned());
             };
             let (first, before) = *self.first.get_or_insert((now, releases));
-            let over = match turn.repeat {
-                Repeat::Times(times) => self.said >= times,
-                Repeat::ForMs(span) => now.duration_since(first) >= Duration::from_millis(span),
-                Repeat::UntilReleased => releases > before,
-                Repeat::Forever => false,
-            };
+            let proven = turn.unless.as_ref().is_some_and(|words| holds(body, words));
+            let over = proven
+                || match turn.repeat {
+                    Repeat::Times(times) => self.said >= times,
+                    Repeat::ForMs(span) => now.duration_since(first) >= Duration::from_millis(span),
+                    Repeat::UntilReleased => releases > before,
+                    Repeat::Forever => false,
+                };
             if !over {
                 self.said += 1;
                 return (turn, format!("turn {}", self.turn + 1));
@@ -219,6 +221,16 @@ mod tests {
             "none",
         ];
         assert_eq!(labels, expected);
+    }
+
+    #[test]
+    fn a_turn_is_said_until_the_request_proves_it_done() {
+        let now = Instant::now();
+        let writes = Turn::shell("echo PROOF-$((1 + 1))").repeat(Repeat::Forever).unless("PROOF-2");
+        let mut state = State::new(vec![Script::new().turn(writes).turn(Turn::says("done"))]);
+        assert_eq!(label(&mut state, "PROOF-$((1 + 1))", now), "/turn 1");
+        assert_eq!(label(&mut state, "", now), "/turn 1");
+        assert_eq!(label(&mut state, "it says: PROOF-2", now), "/turn 2");
     }
 
     #[test]
