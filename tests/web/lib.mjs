@@ -77,7 +77,7 @@ export class Project {
   release(id) { fs.writeFileSync(path.join(this.go, id), ''); }
 
   run(program, ...words) {
-    const done = spawnSync(program, words, { cwd: this.root, env: this.env, encoding: 'utf8' });
+    const done = spawnSync(program, words, { cwd: this.root, env: this.env, encoding: 'utf8', maxBuffer: 64 << 20 });
     if (done.status !== 0) throw new Error(`${program} ${words.join(' ')}: ${done.stderr}${done.stdout}`);
     return done.stdout;
   }

@@ -26,6 +26,8 @@ use crate::worktrees;
 const STORY_LEN_MAX: u64 = 1024 * 1024;
 /// How much of the end of a log is shown, in bytes.
 const LOG_TAIL: u64 = 256 * 1024;
+/// How much of the end of a log is looked at for what an agent did last, in bytes.
+const ACTIVITY_TAIL: u64 = 8 * 1024;
 /// How many lines of a log are shown.
 const LINES_MAX: usize = 2_000;
 /// Longest line of a log that is shown, in characters.
@@ -83,6 +85,18 @@ impl Pages for Door {
         self.look(move |world| world.ledger.runs(story.as_ref())).await.unwrap_or_default()
     }
 
+    async fn activity(&self, run: String) -> Option<String> {
+        self.look(move |world| {
+            let row = world.ledger.run(&run)?;
+            let (text, _) = tail(&world.layout.root().join(&row.log), ACTIVITY_TAIL)?;
+            let output: String = text.lines().map(entry).collect();
+            let clean = plain(&output);
+            clean.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+        })
+        .await
+        .flatten()
+    }
+
     async fn printed(&self, run: RunRow) -> Printed {
         self.look(move |world| printed(&world.layout.root().join(&run.log), &run.run))
             .await
@@ -134,16 +148,16 @@ impl Pages for Door {
     }
 }
 
-/// The end of a file as text, and whether it is not all of it.
-fn tail(path: &Path) -> Option<(String, bool)> {
+/// The end of a file as text, of at most `most` bytes, and whether it is not all of it.
+fn tail(path: &Path, most: u64) -> Option<(String, bool)> {
     let mut file = std::fs::File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
-    let cut = length > LOG_TAIL;
+    let cut = length > most;
     if cut {
-        file.seek(SeekFrom::Start(length - LOG_TAIL)).ok()?;
+        file.seek(SeekFrom::Start(length - most)).ok()?;
     }
     let mut bytes = Vec::new();
-    file.take(LOG_TAIL).read_to_end(&mut bytes).ok()?;
+    file.take(most).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     // The first line of a tail is the end of one.
     let text =
@@ -152,7 +166,7 @@ fn tail(path: &Path) -> Option<(String, bool)> {
 }
 
 fn printed(log: &Path, run: &str) -> Printed {
-    let (text, mut cut) = tail(log).unwrap_or_default();
+    let (text, mut cut) = tail(log, LOG_TAIL).unwrap_or_default();
     let mut output = String::new();
     for line in text.lines() {
         output += &entry(line);
@@ -207,6 +221,6 @@ fn gates(log: &Path, run: &str) -> Vec<(String, String)> {
     found
         .into_iter()
         .skip(newest)
-        .filter_map(|(_, gate, path)| Some((gate, plain(&tail(&path)?.0.replace('\r', "")))))
+        .filter_map(|(_, gate, path)| Some((gate, plain(&tail(&path, LOG_TAIL)?.0.replace('\r', "")))))
         .collect()
 }

@@ -16,6 +16,7 @@ mod table;
 mod terminal;
 mod tokens;
 mod ui;
+mod ui_cards;
 mod ui_screen;
 mod ui_story;
 mod watch_terminal;

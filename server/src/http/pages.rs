@@ -71,6 +71,11 @@ pub trait Pages: Send + Sync + 'static {
         async { Vec::new() }
     }
 
+    /// The last line that a run printed; none where it has printed nothing.
+    fn activity(&self, _run: String) -> impl Future<Output = Option<String>> + Send {
+        async { None }
+    }
+
     /// What a run printed.
     fn printed(&self, _run: RunRow) -> impl Future<Output = Printed> + Send {
         async { Printed::default() }

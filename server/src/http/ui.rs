@@ -93,7 +93,8 @@ pub(super) fn place(story: &StoryView) -> Result<(StoryId, Stage), Problem> {
 
 async fn sync<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {
     let ask: web::SyncAsk = read_json(&headers, body).await?;
-    let (status, around) = (status(&*service).await?, service.around().await);
+    let (mut status, around) = (status(&*service).await?, service.around().await);
+    super::ui_cards::tell(&*service, &mut status).await;
     Ok(Json(web::sync(&status, &ask, around)).into_response())
 }
 

@@ -270,6 +270,7 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
             ("t, d, w", "live output, diff, why it stands"),
             ("y", "copy its id"),
             ("c", "new story"),
+            ("z", "undo, while its message stands"),
         ],
     ),
     (

@@ -21,7 +21,7 @@ pub use form::{Checked, Draft, check, edit_page, new_page};
 pub use lists::{agents_page, archive_page, keys_page, problems_page, queue_page, settings_page, usage_page};
 pub use review::diff_page;
 pub use screen::{Change, Screen};
-pub use story::{Past, Run, StoryPage, history_page, live_page, question, runs_page, story_page};
+pub use story::{Past, Run, StoryPage, asked, history_page, live_page, question, runs_page, story_page};
 pub use sync::{Around, Sync, SyncAsk, sync};
 
 #[cfg(test)]

@@ -95,6 +95,14 @@ fn needs(story: &StoryView, text: Option<&str>) -> Option<Needs> {
     })
 }
 
+/// What the last question of a story's text asks, on one line.
+pub fn asked(text: &str) -> Option<String> {
+    let doc = Doc::new(text);
+    let question = doc.question(doc.questions())?;
+    let words = question.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!words.is_empty()).then_some(words)
+}
+
 /// The items of a list in the question: answers that a tap fills in.
 fn choices(text: &str) -> Vec<String> {
     let item = |line: &str| {

@@ -128,7 +128,7 @@ document.addEventListener('keydown', (event) => {
   if (view?.key?.(event)) { event.preventDefault(); return; }
   const does = {
     '/': () => { $('#filter').focus(); $('#filter').select(); }, c: () => go('/new'), '?': () => go('/keys'), g: () => { prefix = 'g'; setTimeout(() => { prefix = null; }, 2000); },
-    n: () => board.nextNeed(1), q: () => !isBoard() && history.back(), Escape: () => !isBoard() && go('/'),
+    n: () => board.nextNeed(1), z: () => $$('#toasts .undo').at(-1)?.click(), q: () => !isBoard() && history.back(), Escape: () => !isBoard() && go('/'),
   }[event.key];
   if (does) { event.preventDefault(); does(); return; }
   const page = $('#main > [data-state]');
@@ -148,7 +148,9 @@ function look() {
   }, 250);
 }
 document.addEventListener('visibilitychange', () => { if (!document.hidden && look.missed) { look.missed = false; look(); } });
-setInterval(() => { if (!document.hidden && !closed.until && !lostAt) look(); }, 30000);
+// No event says what an agent does: cards of those that work are looked at again.
+let ticks = 0;
+setInterval(() => { if (!document.hidden && !closed.until && !lostAt && (++ticks % 6 === 0 || (isBoard() && $('.card[data-state=running]')))) look(); }, 5000);
 
 function state(now) {
   if (closed.until) return;

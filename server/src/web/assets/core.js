@@ -134,7 +134,7 @@ export function say(text) {
 
 export function toast(text, { bad = false, undo = false } = {}) {
   const box = el('div', { class: bad ? 'toast bad' : 'toast', role: bad ? 'alert' : null }, el('span', {}, text));
-  if (undo) box.append(el('button', { type: 'button', onclick: () => { box.remove(); undo(); } }, 'Undo'));
+  if (undo) box.append(el('button', { type: 'button', class: 'undo', onclick: () => { box.remove(); undo(); } }, 'Undo'));
   box.append(el('button', { type: 'button', 'aria-label': 'Close', onclick: () => box.remove() }, '✕'));
   const all = $('#toasts');
   all.append(box);
