@@ -136,12 +136,22 @@ document.addEventListener('keydown', (event) => {
 });
 
 // ---- live ----
-let pending = null, lostAt = 0, version = null;
-function look() {
+let pending = null, lostAt = 0, version = null, whole = false;
+/** An event of another story changes a story's page in its head alone. */
+function hear(event) {
+  let story = null;
+  try { ({ story } = JSON.parse(event.data)); } catch { /* A resync has none. */ }
+  const page = $('#main > [data-id]');
+  look(!page || !story || story === page.dataset.id);
+}
+function look(all = true) {
   if (document.hidden) { look.missed = true; return; }
+  whole ||= all;
   pending ??= setTimeout(async () => {
     pending = null;
-    await (isBoard() ? board.sync() : view?.heard ? view.heard() : refresh());
+    const everything = whole;
+    whole = false;
+    await (isBoard() || !everything ? board.sync() : view?.heard ? view.heard() : refresh());
     const now = board.summary().version;
     if (version && now && now !== version) toast('storkit was updated: reload this page for its new version.');
     version = now || version;
@@ -177,5 +187,5 @@ function state(now) {
 (async () => {
   if (!await enter()) { if (!closed.until) gate(); return; }
   await show();
-  follow(look, state);
+  follow(hear, state);
 })();

@@ -309,7 +309,13 @@ function press(event) {
     };
     edge();
   };
-  const up = (at) => { if (at.pointerId === pointerId) { const was = Boolean(lift); stop(); end(true); if (was) addEventListener('click', (click) => { click.preventDefault(); click.stopPropagation(); }, { capture: true, once: true }), setTimeout(() => {}, 0); } };
+  const up = (at) => { if (at.pointerId === pointerId) { const was = Boolean(lift); stop(); end(true); if (was) swallow(); } };
+  // The click that ends a drag opens nothing; one that comes later is a person's own.
+  const swallow = () => {
+    const eat = (click) => { click.preventDefault(); click.stopPropagation(); };
+    addEventListener('click', eat, { capture: true, once: true });
+    setTimeout(() => removeEventListener('click', eat, true), 50);
+  };
   const cancel = () => { stop(); end(false); };
   const escape = (key) => { if (key.key === 'Escape' && lift) { key.stopPropagation(); cancel(); } };
   const still = (at) => { if (lift) at.preventDefault(); };
