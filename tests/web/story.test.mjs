@@ -39,7 +39,7 @@ test('a story is created with a preview, checked as it is typed, and edited with
     await page.getByText('The file has changed meanwhile').first().waitFor();
     assert.match(read(project, '1_backlog', id), /Theirs/);
     await page.getByRole('button', { name: 'Overwrite with mine' }).click();
-    await page.locator('.md', { hasText: 'Mine.' }).waitFor();
+    await page.locator('.split .md', { hasText: 'Mine.' }).waitFor();
     assert.match(read(project, '1_backlog', id), /Mine/);
     assert.deepEqual(page.trouble, []);
   } finally { project.end(); }
