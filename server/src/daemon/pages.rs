@@ -9,15 +9,14 @@ use storkit_core::config::{self, Config};
 use storkit_core::ids::StoryId;
 use storkit_core::request::Refusal;
 use storkit_core::stage::Stage;
-use storkit_core::usage::RunUsed;
 
 use super::service::Door;
 use super::world::World;
 use crate::agents::text::plain;
-use crate::board::{Change, NewStory, Past, Replaced};
+use crate::board::{Change, Past, Replaced};
 use crate::git::DiffOrder;
 use crate::http::{Pages, Printed, Save, Saved, Work};
-use crate::ledger::{Reader, RunRow};
+use crate::ledger::RunRow;
 use crate::sys::fs::{Dir, read_capped};
 use crate::web::Around;
 use crate::worktrees;
@@ -81,10 +80,6 @@ impl Pages for Door {
         .flatten()
     }
 
-    async fn runs(&self, story: Option<StoryId>) -> Vec<RunRow> {
-        self.look(move |world| world.ledger.runs(story.as_ref())).await.unwrap_or_default()
-    }
-
     async fn activity(&self, run: String) -> Option<String> {
         self.look(move |world| {
             let row = world.ledger.run(&run)?;
@@ -119,22 +114,12 @@ impl Pages for Door {
         work.await.unwrap_or_else(|| Err(refused("the work could not be read")))
     }
 
-    async fn used(&self) -> (Vec<RunUsed>, bool) {
-        let read = self.look(|world| Reader::open(&world.layout.run()).and_then(|reader| reader.used()).ok());
-        read.await.flatten().unwrap_or_default()
-    }
-
     async fn past(&self, story: Option<StoryId>) -> Vec<Change> {
         let log = self.look(move |world| {
             world.history.flush().ok()?;
             Past::open(&world.layout, None).ok()?.log(story.as_ref(), CHANGES_MAX).ok()
         });
         log.await.flatten().unwrap_or_default()
-    }
-
-    async fn create(&self, new: NewStory) -> Result<StoryId, Refusal> {
-        let made = self.look(move |world| world.board.create(&new, world.history.highest()));
-        made.await.ok_or_else(|| refused("the story was not made"))?.map_err(refused)
     }
 
     async fn save(&self, save: Save) -> Result<Saved, Refusal> {

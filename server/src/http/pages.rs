@@ -5,9 +5,8 @@ use std::future::Future;
 use storkit_core::ids::StoryId;
 use storkit_core::request::Refusal;
 use storkit_core::stage::Stage;
-use storkit_core::usage::RunUsed;
 
-use crate::board::{Change, NewStory};
+use crate::board::Change;
 use crate::ledger::RunRow;
 use crate::web::Around;
 
@@ -66,11 +65,6 @@ pub trait Pages: Send + Sync + 'static {
         async { None }
     }
 
-    /// The runs of a story, or all, the oldest first.
-    fn runs(&self, _story: Option<StoryId>) -> impl Future<Output = Vec<RunRow>> + Send {
-        async { Vec::new() }
-    }
-
     /// The last line that a run printed; none where it has printed nothing.
     fn activity(&self, _run: String) -> impl Future<Output = Option<String>> + Send {
         async { None }
@@ -86,19 +80,9 @@ pub trait Pages: Send + Sync + 'static {
         async { Ok(Work::default()) }
     }
 
-    /// What every run used, and whether that is all that ever ran here.
-    fn used(&self) -> impl Future<Output = (Vec<RunUsed>, bool)> + Send {
-        async { (Vec::new(), true) }
-    }
-
     /// Changes of the board, the newest first.
     fn past(&self, _story: Option<StoryId>) -> impl Future<Output = Vec<Change>> + Send {
         async { Vec::new() }
-    }
-
-    /// Makes a story.
-    fn create(&self, _new: NewStory) -> impl Future<Output = Result<StoryId, Refusal>> + Send {
-        async { Err(unable("stories cannot be made here")) }
     }
 
     /// Writes a whole story, unless its file is another than the one that was read.

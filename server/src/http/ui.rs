@@ -18,7 +18,7 @@ use storkit_core::story_file::content_hash;
 use storkit_core::usage::GroupBy;
 
 use super::problem::Problem;
-use super::routes::{Answer, App, Find, Ground, read_json};
+use super::routes::{Answer, App, Ground, read_json};
 use super::table::Table;
 use super::ui_story::{self, Shown};
 use super::{Save, Saved, Service};

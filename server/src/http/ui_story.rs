@@ -8,7 +8,6 @@ use storkit_core::time::words;
 
 use super::Service;
 use super::problem::Problem;
-use super::routes::Find;
 use super::ui::{place, status};
 use crate::ledger::RunRow;
 use crate::web;
