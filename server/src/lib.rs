@@ -14,4 +14,5 @@ pub mod ledger;
 pub mod mcp;
 pub mod sys;
 pub mod watch;
+pub mod web;
 pub mod worktrees;

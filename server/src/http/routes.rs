@@ -40,7 +40,7 @@ pub(super) const MCP_STREAM: &str = "storkit-mcp";
 /// The subprotocol of terminals.
 const SUBPROTOCOL: &str = "storkit";
 /// A sign of life on a silent event stream, by which a dead listener is noticed.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The body of `POST /api/v1/down`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +56,8 @@ pub(super) struct Code {
     pub(super) code: String,
 }
 
-type App<S> = State<Arc<S>>;
-type Answer = Result<Response, Problem>;
+pub(super) type App<S> = State<Arc<S>>;
+pub(super) type Answer = Result<Response, Problem>;
 
 /// What the routes stand on.
 pub(super) struct Ground<S> {
@@ -90,7 +90,7 @@ pub(super) fn router<S: Service>(service: Arc<S>, tokens: Arc<Tokens>) -> Router
 
 /// Every route there is: what is not in this table is not served, and what is in it is in the tests.
 pub(super) fn table<S: Service>() -> Table<Ground<S>> {
-    Table::default()
+    super::ui::mount::<S>(Table::default())
         .get("/healthz", async || "ok\n")
         .get("/api/v1/status", status::<S>)
         .get("/api/v1/stories", stories::<S>)
@@ -260,7 +260,10 @@ fn asks_all(query: Option<&str>) -> bool {
 }
 
 /// Reads a JSON body: within its limit, in time, and only where its sender says that it is JSON.
-async fn read_json<T: for<'de> Deserialize<'de>>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+pub(super) async fn read_json<T: for<'de> Deserialize<'de>>(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         let detail = "the body must be application/json";

@@ -2,12 +2,12 @@
 
 use std::future::Future;
 
-use super::{Subscription, Terminal};
+use super::{Pages, Subscription, Terminal};
 use crate::mcp::Desk;
 
 /// The daemon, as the API sees it: all that tools ask of it, and streams. Implemented by the daemon, and by a fake in
 /// tests.
-pub trait Service: Desk {
+pub trait Service: Desk + Pages {
     /// What happens from now on, and before it what happened after the event numbered `after`.
     fn subscribe(&self, after: Option<u64>) -> Subscription;
 

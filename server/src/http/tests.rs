@@ -85,6 +85,8 @@ fn board(all: bool) -> Status {
     }
 }
 
+impl super::Pages for Fake {}
+
 impl Desk for Fake {
     async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
         match request {

@@ -21,6 +21,8 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("git", 2),
     ("ledger", 2),
     ("watch", 2),
+    // The board's pages: snapshots in, HTML out.
+    ("web", 2),
     ("worktrees", 2),
     ("sys", 1),
 ];
@@ -38,12 +40,15 @@ pub const WITHIN: &[(&str, &str)] = &[
 /// Outside crates and the one place that knows each.
 pub const HOMES: &[(&str, &[&str])] = &[
     ("anstream", &["server/src/cli/"]),
+    ("ammonia", &["server/src/web/markdown.rs"]),
     ("anstyle", &["server/src/cli/"]),
+    ("askama", &["server/src/web/"]),
     ("axum", &["server/src/http/"]),
     ("clap", &["server/src/cli/"]),
     ("clap_complete", &["server/src/cli/"]),
     ("clap_mangen", &["server/src/cli/"]),
     ("comfy_table", &["server/src/cli/"]),
+    ("comrak", &["server/src/web/markdown.rs"]),
     ("futures_util", &["server/src/http/"]),
     // The board's history is written straight into the object database, without git's working tree.
     ("git2", &["server/src/git/", "server/src/board/"]),
@@ -71,6 +76,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ),
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
+    ("vt100", &["server/src/web/screen.rs"]),
 ];
 
 /// What the core may not name, as the beginning of a path or as any word of one.
