@@ -1,6 +1,6 @@
 //! storkit's shell: it looks at the outside world, acts on it, and asks the core what to do.
 //!
-//! Layered downward only: faces (`cli`, `http`) → `daemon` → adapters → `sys` → core.
+//! Layered downward only: faces (`cli`, `tui`) → `daemon` → `http` → adapters → `sys` → core.
 
 pub mod agents;
 pub mod api_agent;
@@ -13,5 +13,6 @@ pub mod http;
 pub mod ledger;
 pub mod mcp;
 pub mod sys;
+pub mod tui;
 pub mod watch;
 pub mod worktrees;

@@ -104,6 +104,8 @@ pub(super) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Show the live board in this terminal; ? there lists all keys
+    Board,
     /// Show one story: its facts, runs and branch
     #[command(after_help = "Examples:\n  storkit show 42\n  storkit show 42 --prompt")]
     Show {

@@ -7,6 +7,7 @@ mod agents;
 mod args;
 mod ask;
 mod attach;
+mod board;
 mod config;
 mod demo;
 mod demo_agent;
@@ -36,7 +37,6 @@ mod status;
 mod stories;
 mod style;
 mod talk;
-mod text;
 mod trust;
 mod up;
 mod usage;
@@ -56,6 +56,8 @@ use out::Out;
 use project::Project;
 
 use exit::Exit;
+
+use crate::sys::text;
 
 /// What every command has at hand.
 struct Context {
@@ -83,7 +85,10 @@ pub fn main() -> ExitCode {
     };
     let global = &cli.global;
     let out = Out::new(global.json, global.quiet, global.color);
-    log_to_stderr(out, global.verbose);
+    // What the program says of itself has no place on the board.
+    if !matches!(cli.command, Some(Command::Board)) {
+        log_to_stderr(out, global.verbose);
+    }
     let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let context = Context { out, start, project: OnceCell::new() };
     match run(&context, cli.command.unwrap_or(Command::Status { all: false })) {
@@ -153,6 +158,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Edit(args) => stories::edit(context, &args.story),
         Command::Rm(args) => stories::rm(context, &args.story),
         Command::Logs(args) => logs::run(context, &args),
+        Command::Board => board::run(context),
         Command::Attach(args) => attach::run(context, &args),
         Command::Replay(args) => replay::run(context, &args),
         Command::Diff { story, stat } => diff::run(context, &story, stat),

@@ -1,4 +1,4 @@
-//! The bottom of the shell: processes, files, clocks and threads, each behind one door.
+//! The bottom of the shell: processes, files, clocks, threads and words for a terminal, each behind one door.
 
 pub mod cancel;
 pub mod failpoint;
@@ -10,3 +10,4 @@ pub mod mount;
 pub mod proc_tree;
 pub mod process;
 pub mod task;
+pub mod text;

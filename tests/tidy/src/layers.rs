@@ -9,6 +9,8 @@ use crate::source::Source;
 /// The modules of `server/src` and their layers: a module imports from lower ones alone.
 pub const LAYERS: &[(&str, u8)] = &[
     ("cli", 6),
+    // A face of its own, which `cli` starts.
+    ("tui", 6),
     ("daemon", 5),
     // The daemon's door: it names what it asks of a daemon in a trait, and does not know who answers.
     ("http", 4),
@@ -27,6 +29,8 @@ pub const LAYERS: &[(&str, u8)] = &[
 
 /// Imports within a layer: who, whom.
 pub const WITHIN: &[(&str, &str)] = &[
+    // `storkit board` is a command.
+    ("cli", "tui"),
     // A worktree is made and removed by git.
     ("worktrees", "git"),
     // The board's history is a ref.
@@ -44,6 +48,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["server/src/cli/"]),
     ("clap_mangen", &["server/src/cli/"]),
     ("comfy_table", &["server/src/cli/"]),
+    ("crossterm", &["server/src/tui/"]),
     ("futures_util", &["server/src/http/"]),
     // The board's history is written straight into the object database, without git's working tree.
     ("git2", &["server/src/git/", "server/src/board/"]),
@@ -54,6 +59,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("minijinja", &["server/core/src/prompt"]),
     ("notify", &["server/src/watch/"]),
     ("portable_pty", &["server/src/agents/"]),
+    ("ratatui", &["server/src/tui/"]),
     ("reqwest", &["server/src/api_agent/"]),
     ("rmcp", &["server/src/mcp/"]),
     ("rusqlite", &["server/src/ledger/"]),
@@ -71,6 +77,8 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ),
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
+    ("tui_term", &["server/src/tui/"]),
+    ("vt100", &["server/src/tui/"]),
 ];
 
 /// What the core may not name, as the beginning of a path or as any word of one.
