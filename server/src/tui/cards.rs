@@ -8,6 +8,8 @@ use storkit_core::stage::Stage;
 
 use super::model::{Model, index, stage_of};
 
+/// How long after a person's own move the cursor goes along with the story.
+const FOLLOWED: jiff::SignedDuration = jiff::SignedDuration::from_secs(3);
 /// Rows of a card.
 pub(super) const CARD_ROWS: u16 = 3;
 
@@ -68,14 +70,14 @@ impl Model {
     /// Sorts the stories anew and puts the cursors where they belong.
     pub(super) fn sort(&mut self) {
         self.cards = Cards::of(self.stories(), &self.filter);
-        if let Some(id) = self.follow.clone()
+        self.follow = self.follow.take().filter(|(_, since)| self.now.duration_since(*since) < FOLLOWED);
+        if let Some((id, _)) = self.follow.clone()
             && let Some(story) = self.story(&id)
             && stage_of(story) != self.stage
         {
-            // A person's own move takes the cursor along.
+            // A person's own move takes the cursor along, also where the story goes straight on from there.
             self.stage = stage_of(story);
             self.cursors[index(self.stage)].id = Some(id);
-            self.follow = None;
         }
         for stage in Stage::ALL {
             self.place(stage);

@@ -177,6 +177,8 @@ pub(super) struct Live {
 pub(super) struct Detail {
     /// The story as it was when they were asked for.
     pub(super) of: Option<StoryView>,
+    /// The board was read since, and with it the file may be another.
+    pub(super) stale: bool,
     /// What was read.
     pub(super) file: Option<StoryFile>,
 }
@@ -212,8 +214,8 @@ pub(super) struct Model {
     pub(super) stage: Stage,
     /// Where each column stands.
     pub(super) cursors: [Cursor; 6],
-    /// A story that the cursor goes along with, when it next shows up elsewhere.
-    pub(super) follow: Option<String>,
+    /// A story that the cursor goes along with, and since when.
+    pub(super) follow: Option<(String, Timestamp)>,
     /// What stories must hold to be shown.
     pub(super) filter: String,
     /// A story's own page.

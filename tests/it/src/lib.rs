@@ -8,6 +8,7 @@
 mod acp;
 mod agent_check;
 mod attempts;
+mod board;
 mod checkout;
 mod commands;
 mod common;

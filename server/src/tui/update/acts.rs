@@ -17,10 +17,7 @@ use crate::sys::text::clean;
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Create => return type_line(model, Purpose::Create, ""),
-        Action::Filter => {
-            let filter = model.filter.clone();
-            return type_line(model, Purpose::Filter, &filter);
-        }
+        Action::Filter => return type_line(model, Purpose::Filter, ""),
         Action::Command => return type_line(model, Purpose::Command, ""),
         Action::Undo => {
             model.say("Undoing…");
@@ -113,7 +110,7 @@ pub(super) fn ask(model: &mut Model, request: Request) -> Vec<Effect> {
     if let Some(story) = request.story()
         && model.page.is_none()
     {
-        model.follow = Some(story.to_owned());
+        model.follow = Some((story.to_owned(), model.now));
     }
     model.can_undo = matches!(
         request,

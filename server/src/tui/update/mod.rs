@@ -111,8 +111,9 @@ fn settle(model: &mut Model, effects: &mut Vec<Effect>) {
     model.scroll(|column| areas.fits(lengths[column]));
     // The file of the story that is looked at.
     let subject = model.subject().cloned();
+    let stale = std::mem::take(&mut model.detail.stale);
     let asked = model.detail.of.as_ref();
-    if subject.as_ref() != asked {
+    if stale || subject.as_ref() != asked {
         let same = subject.as_ref().map(|story| &story.id) == asked.map(|story| &story.id);
         if !same {
             model.detail.file = None;

@@ -76,7 +76,11 @@ fn done(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     match prompt.purpose {
-        Purpose::Filter => Vec::new(),
+        Purpose::Filter => {
+            model.filter = text;
+            model.sort();
+            Vec::new()
+        }
         Purpose::Command => command(model, &text),
         Purpose::Create => {
             model.say("Writing…");

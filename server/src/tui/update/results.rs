@@ -34,6 +34,7 @@ fn board(model: &mut Model, answer: Answer<Seen>) {
             model.seen = Some(seen);
             model.trouble = None;
             model.seen_at = Some(model.now);
+            model.detail.stale = true;
             model.sort();
             if model.page.as_ref().is_some_and(|page| model.story(&page.id).is_none()) {
                 model.page = None;

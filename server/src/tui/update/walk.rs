@@ -36,6 +36,8 @@ pub(super) const fn walks(action: Action) -> bool {
 
 /// Walks.
 pub(super) fn go(model: &mut Model, action: Action) -> Vec<Effect> {
+    // Who walks is not carried along.
+    model.follow = None;
     match action {
         Action::NextNeed => next_need(model, true),
         Action::LastNeed => next_need(model, false),
