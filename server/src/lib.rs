@@ -12,6 +12,7 @@ pub mod git;
 pub mod http;
 pub mod ledger;
 pub mod mcp;
+pub mod notify;
 pub mod sys;
 pub mod tui;
 pub mod watch;

@@ -294,6 +294,13 @@ pub(super) enum Command {
     },
     /// Remove worktrees and branches of stories that are over; never work that has not landed
     Prune(PruneArgs),
+    /// Make the daemon a service of yours: systemd, on macOS launchd
+    #[command(after_help = "Examples:\n  storkit service install\n  storkit service status")]
+    Service {
+        /// What to do
+        #[command(subcommand)]
+        what: ServiceCommand,
+    },
     /// Check git, agents, gates, configuration and this machine; exits 1 when something is wrong
     Doctor,
     /// Check stories; exits 1 when something is found
@@ -457,6 +464,21 @@ pub(super) struct PruneArgs {
     /// How old, such as 30d
     #[arg(long, value_name = "AGE", requires = "pins")]
     pub older_than: Option<String>,
+}
+
+/// `storkit service`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(super) enum ServiceCommand {
+    /// Write the service's file, and say what to run; one that was changed by hand is left alone
+    Install {
+        /// Write it anew even so
+        #[arg(long)]
+        force: bool,
+    },
+    /// Remove the service's file, and say what to run
+    Uninstall,
+    /// Say where the service's file is, how it stands, and whether a daemon runs
+    Status,
 }
 
 /// `storkit context`.

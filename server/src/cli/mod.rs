@@ -32,6 +32,8 @@ mod project;
 mod prune;
 mod replay;
 mod screen;
+mod service;
+mod service_unit;
 mod show;
 mod status;
 mod stories;
@@ -135,7 +137,17 @@ fn log_to_stderr(out: Out, verbose: u8) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(out.has_color());
-    let _ = log.with_target(false).try_init();
+    let log = log.with_target(false);
+    // The journal has times of its own.
+    let _ = if in_journal() { log.without_time().try_init() } else { log.try_init() };
+}
+
+/// Whether standard error is systemd's journal.
+fn in_journal() -> bool {
+    #[cfg(target_os = "linux")]
+    return crate::sys::manager::is_journal();
+    #[cfg(not(target_os = "linux"))]
+    false
 }
 
 fn run(context: &Context, command: Command) -> Outcome {
@@ -165,6 +177,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Undo { story } => history::undo(context, story.as_deref()),
         Command::Restore { story, at } => history::restore(context, &story, at.as_deref()),
         Command::Prune(args) => prune::run(context, &args),
+        Command::Service { what } => service::run(context, what),
         Command::Doctor => doctor::run(context),
         Command::Lint { files } => lint::run(context, &files),
         Command::Config { what } => config::run(context, what),

@@ -70,6 +70,7 @@ fn help_lists_every_command_and_no_inner_one() {
       restore      Bring a story back as it was
       prune        Remove worktrees and branches of stories that are over; never
                    work that has not landed
+      service      Make the daemon a service of yours: systemd, on macOS launchd
       doctor       Check git, agents, gates, configuration and this machine; exits 1
                    when something is wrong
       lint         Check stories; exits 1 when something is found

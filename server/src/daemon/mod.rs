@@ -9,6 +9,7 @@ mod dispatcher;
 mod executor;
 mod janitor;
 mod prompt;
+mod pulse;
 mod scanner;
 mod service;
 mod settings;

@@ -6,6 +6,8 @@ pub mod fs;
 pub mod layout;
 pub mod lease;
 pub mod lock;
+#[cfg(target_os = "linux")]
+pub mod manager;
 pub mod mount;
 pub mod proc_tree;
 pub mod process;

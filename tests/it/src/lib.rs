@@ -27,6 +27,7 @@ mod moves;
 mod past;
 mod review;
 mod runtimes;
+mod service;
 mod settings;
 mod talk;
 mod terminal;
