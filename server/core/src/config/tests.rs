@@ -101,6 +101,7 @@ fn the_template_says_the_defaults_and_every_key() {
     assert_eq!(config.components.remove(0).path, "web");
     let (rule, price, chooses) = (config.routes.remove(0), config.prices.remove(0), config.classifier.take());
     assert_eq!((rule.attempt, price.output, chooses.is_some()), (Some(2), 10.0, true));
+    assert_eq!(std::mem::take(&mut config.notify).len(), 3);
     assert_eq!(config, default_config());
     let bare = good("[[gate]]\nrun = \"script/test\"\n[[agent]]\nname = \"coder-1\"\n");
     assert_eq!(Gate { name: "script/test".to_owned(), ..gate }, bare.gates[0]);
@@ -671,8 +672,11 @@ fn sample(takes: keys::Takes) -> String {
 }
 
 fn samples(keys: &[keys::Key]) -> Vec<String> {
-    let now = keys.iter().filter(|key| key.era == keys::Era::Now && key.name != "inactivity_timeout_secs");
+    // The same in other words, and the ways to tell that another one excludes.
+    let left_out = ["inactivity_timeout_secs", "webhook", "desktop"];
+    let now = keys.iter().filter(|key| key.era == keys::Era::Now && !left_out.contains(&key.name));
     now.map(|key| match key.name {
+        "quiet" => "quiet = \"22:00-07:00\"".to_owned(),
         "bind" => "bind = \"127.0.0.1\"".to_owned(),
         name => format!("{name} = {}", sample(key.takes)),
     })
@@ -705,6 +709,7 @@ fn the_list_of_keys_is_what_the_parser_reads() {
         "story_budget_usd = 1.5",
         "setup_when = [\"x\"]",
         "archive_after = \"5m\"",
+        "quiet = \"22:00-07:00\"",
         "command = \"x\"",
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");
