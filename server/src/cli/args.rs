@@ -245,7 +245,7 @@ pub(super) enum Command {
         story: Option<String>,
         /// What to change
         #[command(subcommand)]
-        what: Option<ContextCommand>,
+        what: Option<super::talk::ContextCommand>,
     },
     /// Start nothing new until `storkit resume`
     Pause {
@@ -299,7 +299,7 @@ pub(super) enum Command {
     Service {
         /// What to do
         #[command(subcommand)]
-        what: ServiceCommand,
+        what: super::service::ServiceCommand,
     },
     /// Check git, agents, gates, configuration and this machine; exits 1 when something is wrong
     Doctor,
@@ -464,38 +464,6 @@ pub(super) struct PruneArgs {
     /// How old, such as 30d
     #[arg(long, value_name = "AGE", requires = "pins")]
     pub older_than: Option<String>,
-}
-
-/// `storkit service`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub(super) enum ServiceCommand {
-    /// Write the service's file, and say what to run; one that was changed by hand is left alone
-    Install {
-        /// Write it anew even so
-        #[arg(long)]
-        force: bool,
-    },
-    /// Remove the service's file, and say what to run
-    Uninstall,
-    /// Say where the service's file is, how it stands, and whether a daemon runs
-    Status,
-}
-
-/// `storkit context`.
-#[derive(Debug, Subcommand)]
-pub(super) enum ContextCommand {
-    /// Write an entry, in the place of the one of that name
-    Set {
-        /// Its name, which becomes its heading
-        key: String,
-        /// Its text; - reads standard input
-        text: String,
-    },
-    /// Take an entry away
-    Unset {
-        /// Its name
-        key: String,
-    },
 }
 
 /// `storkit config`.

@@ -3,13 +3,28 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Subcommand;
 use serde::Serialize;
 
-use super::args::ServiceCommand;
 use super::exit::{Exit, Failure, Outcome, io};
 use super::service_unit::{Service, is_unchanged};
 use super::{Context, ask, trust};
 use crate::sys::fs::write_atomic;
+
+/// `storkit service`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(super) enum ServiceCommand {
+    /// Write the service's file, and say what to run; one that was changed by hand is left alone
+    Install {
+        /// Write it anew even so
+        #[arg(long)]
+        force: bool,
+    },
+    /// Remove the service's file, and say what to run
+    Uninstall,
+    /// Say where the service's file is, how it stands, and whether a daemon runs
+    Status,
+}
 
 /// Where the service stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -16,10 +16,13 @@ fn parsed(line: &str) -> Result<Cli, clap::error::ErrorKind> {
     Cli::try_parse_from(line.split(' ')).map_err(|error| error.kind())
 }
 
+fn help() -> String {
+    Cli::command().term_width(80).render_help().to_string()
+}
+
 #[test]
 fn help_lists_every_command_and_no_inner_one() {
-    let help = Cli::command().term_width(80).render_help().to_string();
-    insta::assert_snapshot!(help, @r#"
+    insta::assert_snapshot!(help(), @r#"
     Stories in a folder become merged commits
 
     Usage: storkit [OPTIONS] [COMMAND]

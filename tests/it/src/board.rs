@@ -25,13 +25,11 @@ impl<'p> Tmux<'p> {
         let size = [columns.to_string(), rows.to_string()];
         let mut command = tmux.command();
         command.args(["new-session", "-d", "-x", &size[0], "-y", &size[1], "sh"]).env("PS1", "shell: ");
-        match command.stderr(Stdio::piped()).output() {
-            Ok(output) => assert!(output.status.success(), "{output:?}"),
-            Err(_) => {
-                eprintln!("skipped: `tmux` is not here");
-                return None;
-            }
-        }
+        let Ok(output) = command.stderr(Stdio::piped()).output() else {
+            eprintln!("skipped: `tmux` is not here");
+            return None;
+        };
+        assert!(output.status.success(), "{output:?}");
         tmux.run(&["set", "-g", "window-size", "manual"]);
         Some(tmux)
     }

@@ -24,6 +24,7 @@ mod matrix;
 mod mcp;
 mod money;
 mod moves;
+mod notify;
 mod past;
 mod review;
 mod runtimes;
