@@ -65,7 +65,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("rmcp", &["server/src/mcp/"]),
     ("rusqlite", &["server/src/ledger/"]),
     ("rusqlite_migration", &["server/src/ledger/"]),
-    ("rustls", &["server/src/api_agent/"]),
+    ("rustls", &["server/src/api_agent/", "server/src/notify/"]),
     (
         "tokio",
         &[
@@ -76,8 +76,6 @@ pub const HOMES: &[(&str, &[&str])] = &[
             "server/src/watch/",
         ],
     ),
-    ("rustls", &["server/src/api_agent/", "server/src/notify/"]),
-    ("tokio", &["server/src/daemon/", "server/src/sys/task.rs", "server/src/http/", "server/src/watch/"]),
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
     ("tui_term", &["server/src/tui/"]),

@@ -561,8 +561,7 @@ fn syntax_errors_have_a_place() {
 
 #[test]
 fn keys_of_later_versions_are_accepted() {
-    let text =
-        "context = \"x\"\n[[recipe]]\n[after_landing]\n[merge]\nbatch = 3\n[worktrees]\npre_commit = true\n";
+    let text = "context = 1\n[[recipe]]\n[after_landing]\n[merge]\nbatch = 3\n[worktrees]\npre_commit = 1\n";
     let (config, warnings) = warned(text);
     assert_eq!(config, default_config());
     assert_eq!(warnings.matches("comes with a later version").count(), 5);
