@@ -10,6 +10,7 @@ mod executor;
 mod janitor;
 mod pages;
 mod prompt;
+mod pulse;
 mod scanner;
 mod service;
 mod settings;
