@@ -21,7 +21,7 @@ struct Tmux<'p> {
 impl<'p> Tmux<'p> {
     /// Opens it; none where tmux is not here.
     fn open(project: &'p TestProject, (columns, rows): (u16, u16)) -> Option<Self> {
-        let tmux = Self { project, socket: project.top().join("tmux") };
+        let tmux = Self { project, socket: project.top().join(format!("tmux-{columns}x{rows}")) };
         let size = [columns.to_string(), rows.to_string()];
         let mut command = tmux.command();
         command.args(["new-session", "-d", "-x", &size[0], "-y", &size[1], "sh"]).env("PS1", "shell: ");
