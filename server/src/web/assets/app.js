@@ -165,9 +165,7 @@ setInterval(() => { if (!document.hidden && !closed.until && !lostAt && (++ticks
 function state(now) {
   if (closed.until) return;
   if (now === 'on') {
-    if (lostAt) toast('Connected again.');
-    // No event tells what happened before the stream began.
-    look();
+    if (lostAt) { toast('Connected again.'); look(); }
     lostAt = 0;
     root.classList.remove('lost');
     connection('on', 'Live');
@@ -190,5 +188,4 @@ function state(now) {
   if (!await enter()) { if (!closed.until) gate(); return; }
   await show();
   follow(hear, state);
-  look();
 })();
