@@ -6,16 +6,20 @@ use std::time::{Duration, Instant};
 
 use storkit_core::config::Server as At;
 use storkit_core::event::Event;
-use storkit_core::ids::RunId;
+use storkit_core::ids::{RunId, StoryId};
+use storkit_core::request::Refusal;
 use storkit_core::snapshot::DaemonView;
 use tokio::task::JoinHandle;
 
+use super::settings;
 use super::world::{Shared, World};
 use crate::agents::cast_of;
-use crate::http::{Server, ServerError, Service, Subscription, TcpServer, Terminal};
+use crate::git::DiffOrder;
+use crate::http::{Server, ServerError, Service, Subscription, Tally, TcpServer, Terminal};
 use crate::mcp::Desk;
 use crate::sys::fs::{FsError, write_atomic};
 use crate::sys::task;
+use crate::worktrees;
 
 /// Opens the socket and answers on it until the daemon ends.
 pub(super) fn open(world: &Shared) -> Result<JoinHandle<Result<(), ServerError>>, ServerError> {
@@ -56,10 +60,24 @@ pub(super) fn view(world: &World) -> DaemonView {
 
 /// Makes `run/` again, with its socket, where somebody removed it (`git clean -fdx` does).
 pub(super) fn mend(world: &Shared) {
-    if !world.serving.load(Ordering::Acquire) || world.layout.socket().symlink_metadata().is_ok() {
+    if !world.serving.load(Ordering::Acquire) {
         return;
     }
-    let made = world.layout.make_run().map_err(|error| error.to_string());
+    let has_socket = world.layout.socket().symlink_metadata().is_ok();
+    if has_socket && world.layout.token().symlink_metadata().is_ok() {
+        return;
+    }
+    let made = world.layout.make_run().and_then(|()| {
+        // Whoever asks by TCP has to read it.
+        world.tokens.mend(&world.layout.token(), &world.layout.tmp())
+    });
+    let made = made.map_err(|error| error.to_string());
+    if has_socket {
+        if let Err(error) = made {
+            tracing::warn!("run/token is gone and cannot be written again: {error}");
+        }
+        return;
+    }
     let opened = made.and_then(|()| open(world).map_err(|error| error.to_string()));
     match opened.and_then(|_| announce(world).map_err(|error| error.to_string())) {
         Ok(()) => tracing::warn!("run/ was gone and has been made again"),
@@ -78,6 +96,23 @@ pub(super) struct Door(pub(super) Shared);
 impl Service for Door {
     fn subscribe(&self, after: Option<u64>) -> Subscription {
         self.0.hub.subscribe(after)
+    }
+
+    fn tally(&self) -> Tally {
+        self.0.hub.tally()
+    }
+
+    async fn diff(&self, story: StoryId) -> Result<String, Refusal> {
+        let diff = self.off(move |world| {
+            let config = settings::first(&world.layout).map_err(|error| error.to_string())?.config;
+            let ground = world.ground(&config).map_err(|error| error.to_string())?;
+            let base_branch = world.base_branch.clone();
+            let order = DiffOrder { story, base_branch, stat: false, tree: None };
+            worktrees::diff(&ground, &order).map_err(|error| error.to_string())
+        });
+        let refusal = |error| Refusal { error, hint: None, code: 1 };
+        let diff = diff.await.unwrap_or_else(|| Err("the difference cannot be told".to_owned()));
+        diff.map_err(refusal)
     }
 
     async fn terminal(&self, run: String) -> Option<Terminal> {

@@ -2,21 +2,32 @@
 //!
 //! A face: it hands requests to a [`Service`] and shows what comes back. It knows no board, no git and no state.
 
+mod acts;
 pub mod client;
 mod events;
 mod guard;
+mod idempotency;
+mod looks;
 mod mcp_stream;
+mod metrics;
+mod openapi;
+mod page;
+mod patch;
+mod patient;
 mod problem;
+mod read;
 mod routes;
 mod server;
 mod service;
 mod socket;
+mod stories;
+mod streams;
 mod table;
 mod terminal;
 mod tokens;
 mod watch_terminal;
 
-pub use events::{EventLine, Hub, Subscription};
+pub use events::{EventLine, Hub, Subscription, Tally};
 pub use server::{Server, ServerError, TcpServer};
 pub use service::Service;
 pub use socket::{SOCKET, SocketError};

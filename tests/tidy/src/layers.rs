@@ -71,6 +71,11 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ),
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
+    // What a type of the API looks like is derived where the type is; the document is made in one place.
+    (
+        "utoipa",
+        &["server/src/http/", "server/core/src/", "server/src/ledger/read.rs", "server/src/mcp/desk.rs"],
+    ),
 ];
 
 /// What the core may not name, as the beginning of a path or as any word of one.
