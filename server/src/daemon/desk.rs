@@ -12,13 +12,16 @@ use storkit_core::ids::{RunId, StoryId};
 use storkit_core::memory::Memory;
 use storkit_core::message::Message as Letter;
 use storkit_core::request::{Refusal, Reply, Request};
+use storkit_core::sighting::FileKey;
 use storkit_core::snapshot::StoryView;
+use storkit_core::stage::Stage;
 use storkit_core::story_file::content_hash;
 use storkit_core::usage::RunUsed;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::dispatcher::Message;
+use super::scanner::Look;
 use super::service::Door;
 use super::world::World;
 use crate::agents::text::Plain;
@@ -35,6 +38,9 @@ const END_LEN: u64 = 64 * 1024;
 const STORY_LEN_MAX: u64 = 1024 * 1024;
 /// How often it is looked whether a run is over, besides at every event.
 const OVER_LOOK: Duration = Duration::from_millis(500);
+/// Longest wait for a story that was made to be on the board, and how often that is looked at.
+const SHOWN_WAIT: Duration = Duration::from_secs(2);
+const SHOWN_LOOK: Duration = Duration::from_millis(20);
 /// Most things that one run says.
 const SAID_MAX: usize = 32;
 
@@ -46,6 +52,23 @@ impl Door {
     ) -> Option<T> {
         let world = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || work(&world)).await.ok()
+    }
+}
+
+impl Door {
+    /// Waits until the board shows a story that was made, so that who made it finds it. It is made in any case.
+    async fn shown(&self, stage: Stage, id: &StoryId) {
+        let file = FileKey::new(stage, id.file_name());
+        // Where nobody looks any more, the daemon is ending.
+        let _ = self.0.scanner.send(Look::Files(vec![file]));
+        let deadline = Instant::now() + SHOWN_WAIT;
+        while Instant::now() < deadline {
+            match self.ask(Request::Status { all: true }).await {
+                Ok(Reply::Status(status)) if status.find(id.as_str()).is_err() => {}
+                _ => return,
+            }
+            tokio::time::sleep(SHOWN_LOOK).await;
+        }
     }
 }
 
@@ -71,14 +94,17 @@ impl Desk for Door {
     }
 
     async fn create(&self, new: NewStory) -> Result<StoryId, Refusal> {
+        let stage = new.stage;
         let made = self.off(move |world| world.board.create(&new, world.history.highest())).await;
         let made = made.ok_or_else(|| refused("the story was not made", ""))?;
-        made.map_err(|error| match error {
+        let id = made.map_err(|error| match error {
             CreateError::NoTitle | CreateError::TooLong(_) => {
                 Refusal { code: 2, ..refused(error.to_string(), "") }
             }
             CreateError::Board(_) | CreateError::Id(_) => refused(error.to_string(), ""),
-        })
+        })?;
+        self.shown(stage, &id).await;
+        Ok(id)
     }
 
     async fn runs(&self, story: Option<StoryId>) -> Vec<RunRow> {

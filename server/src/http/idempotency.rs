@@ -43,13 +43,11 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut said = headers.get_all("idempotency-key").iter();
     let Some(key) = said.next() else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_LEN_MAX);
-    match (key, said.next()) {
-        (Some(key), None) => Ok(Some(key.to_owned())),
-        _ => {
-            let detail = format!("Idempotency-Key is one text of 1 to {KEY_LEN_MAX} ASCII characters");
-            Err(Problem::new(StatusCode::BAD_REQUEST, detail))
-        }
+    if let (Some(key), None) = (key, said.next()) {
+        return Ok(Some(key.to_owned()));
     }
+    let detail = format!("Idempotency-Key is one text of 1 to {KEY_LEN_MAX} ASCII characters");
+    Err(Problem::new(StatusCode::BAD_REQUEST, detail))
 }
 
 impl Keys {

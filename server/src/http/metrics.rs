@@ -29,12 +29,14 @@ fn board(out: &mut String, status: &Status) {
     for story in &status.stories {
         *stories.entry(vec![story.stage.clone(), story.state.name().to_owned()]).or_default() += 1;
     }
-    figure(out, "storkit_stories", "gauge", "Stories by stage and state.", &["stage", "state"], stories);
+    head(out, "storkit_stories", "gauge", "Stories by stage and state.");
+    figure(out, "storkit_stories", &["stage", "state"], stories);
     let mut agents: Series<u64> = BTreeMap::new();
     for agent in &status.agents {
         *agents.entry(vec![agent.state.clone()]).or_default() += 1;
     }
-    figure(out, "storkit_agents", "gauge", "Agents by state.", &["state"], agents);
+    head(out, "storkit_agents", "gauge", "Agents by state.");
+    figure(out, "storkit_agents", &["state"], agents);
     one(out, "storkit_problems", "gauge", "Problems of files, configuration and git.", status.problems.len());
     let paused = u8::from(status.paused.is_some());
     one(out, "storkit_paused", "gauge", "Whether nothing new starts.", paused);
@@ -49,14 +51,8 @@ fn over(out: &mut String, runs: &[RunRow]) {
         let how = how.split(':').next().unwrap_or_default().to_owned();
         *ended.entry(vec![run.agent.clone(), how]).or_default() += 1;
     }
-    figure(
-        out,
-        "storkit_runs_ended_total",
-        "counter",
-        "Runs of the ledger, by how they ended.",
-        &["agent", "how"],
-        ended,
-    );
+    head(out, "storkit_runs_ended_total", "counter", "Runs of the ledger, by how they ended.");
+    figure(out, "storkit_runs_ended_total", &["agent", "how"], ended);
 }
 
 fn spent(out: &mut String, used: &[RunUsed]) {
@@ -79,15 +75,18 @@ fn spent(out: &mut String, used: &[RunUsed]) {
         }
     }
     let labels = ["agent", "model", "kind"];
-    figure(out, "storkit_tokens_total", "counter", "Tokens that were reported.", &labels, tokens);
+    head(out, "storkit_tokens_total", "counter", "Tokens that were reported.");
+    figure(out, "storkit_tokens_total", &labels, tokens);
     let help = "US dollars that were reported.";
-    figure(out, "storkit_cost_usd_total", "counter", help, &labels[..2], cost);
+    head(out, "storkit_cost_usd_total", "counter", help);
+    figure(out, "storkit_cost_usd_total", &labels[..2], cost);
 }
 
 fn happened(out: &mut String, tally: &Tally) {
     let kinds: Series<u64> = tally.kinds.iter().map(|(kind, count)| (vec![kind.clone()], *count)).collect();
     let landed = tally.kinds.get("landed").copied().unwrap_or(0);
-    figure(out, "storkit_events_total", "counter", "Events since the daemon began.", &["kind"], kinds);
+    head(out, "storkit_events_total", "counter", "Events since the daemon began.");
+    figure(out, "storkit_events_total", &["kind"], kinds);
     one(out, "storkit_landings_total", "counter", "Stories landed since the daemon began.", landed);
     let of = |pick: &dyn Fn(&(u64, f64)) -> f64| -> Series<f64> {
         let gates = tally.gates.iter();
@@ -101,9 +100,10 @@ fn happened(out: &mut String, tally: &Tally) {
     let labels = ["gate", "result"];
     #[expect(clippy::cast_precision_loss, reason = "as far as gates are ever counted, a float is exact")]
     let rounds = of(&|sum| sum.0 as f64);
-    figure(out, "storkit_gate_seconds_count", "counter", "Gates since the daemon began.", &labels, rounds);
+    head(out, "storkit_gate_seconds", "summary", "How long gates took since the daemon began.");
+    figure(out, "storkit_gate_seconds_count", &labels, rounds);
     let seconds = of(&|sum| sum.1);
-    figure(out, "storkit_gate_seconds_sum", "counter", "How long they took.", &labels, seconds);
+    figure(out, "storkit_gate_seconds_sum", &labels, seconds);
     one(out, "storkit_event_listeners", "gauge", "Streams of events that are open.", tally.listeners);
     one(out, "storkit_uptime_seconds", "gauge", "How long the daemon has been up.", tally.uptime_s);
 }
@@ -119,15 +119,7 @@ fn one(out: &mut String, name: &str, kind: &str, help: &str, value: impl Display
     let _ = writeln!(out, "{name} {value}");
 }
 
-fn figure<T: Display>(
-    out: &mut String,
-    name: &str,
-    kind: &str,
-    help: &str,
-    labels: &[&str],
-    series: Series<T>,
-) {
-    head(out, name, kind, help);
+fn figure<T: Display>(out: &mut String, name: &str, labels: &[&str], series: Series<T>) {
     for (values, value) in series.into_iter().take(SERIES_MAX) {
         let pairs =
             labels.iter().zip(&values).map(|(label, value)| format!("{label}=\"{}\"", escaped(value)));

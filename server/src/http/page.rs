@@ -53,8 +53,9 @@ pub(super) fn link(path: &str, query: &str, next: Option<&str>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(next) = next else { return headers };
     let others = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    let others: String = others.map(|pair| format!("{pair}&")).collect();
-    let link = format!("<{path}?{others}cursor={}>; rel=\"next\"", encoded(next));
+    let cursor = format!("cursor={}", encoded(next));
+    let query: Vec<&str> = others.chain([cursor.as_str()]).collect();
+    let link = format!("<{path}?{}>; rel=\"next\"", query.join("&"));
     if let Ok(link) = HeaderValue::from_str(&link) {
         headers.insert(header::LINK, link);
     }

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut_and_still_counted() {
-        let long = "+é".repeat(1) + &"é".repeat(FILE_LEN_MAX);
+        let long = "+".to_owned() + &"é".repeat(FILE_LEN_MAX);
         let text = format!("diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -0,0 +1,2 @@\n{long}\n+end\n");
         let many = text.repeat(40);
         let diff = parse("1_a", &many, None);

@@ -173,7 +173,7 @@ pub(super) async fn one<S: Service>(State(service): App<S>, Named(name): Named) 
 
 /// Makes a story. The same request under the same `Idempotency-Key`, within a day, makes no second one.
 #[utoipa::path(post, path = "/api/v1/stories", tag = "stories", request_body = Draft,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this request, up to 255 ASCII characters")), responses(
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Names this request, up to 255 ASCII characters")), responses(
     (status = 201, body = Made, headers(("Location" = String, description = "The story"))),
 ))]
 pub(super) async fn make<S: Service>(

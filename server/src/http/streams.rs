@@ -43,8 +43,9 @@ pub(super) struct Since {
     since: Option<u64>,
 }
 
-/// Follows a run's terminal as a WebSocket of subprotocol `storkit`. Frames are JSON texts: `{"out":"…"}`,
-/// `{"size":[80,24]}`, `{"writer":true}`, `"over"` come; `"claim"`, `{"in":"…"}`, `{"size":[80,24]}` are taken.
+/// Follows a run's terminal as a WebSocket of subprotocol `storkit`.
+///
+/// Frames are JSON texts: `{"out":"…"}`, `{"size":[80,24]}`, `{"writer":true}`, `"over"` come; `"claim"`, `{"in":"…"}`, `{"size":[80,24]}` are taken.
 #[utoipa::path(get, path = "/api/v1/runs/{run}/terminal", tag = "runs", params(("run" = String, Path, description = "Its id")), responses(
     (status = 101, description = "The WebSocket"),
     (status = 426, description = "This is no upgrade to a WebSocket", body = Problem, content_type = "application/problem+json"),
