@@ -81,8 +81,8 @@ pub(super) struct StoryDetail {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Draft {
-    /// Its title.
-    #[schema(min_length = 1, max_length = 200, pattern = "[A-Za-z0-9]")]
+    /// Its title: up to 500 characters, spaces at its ends and doubled ones aside, and one of them to be seen.
+    #[schema(min_length = 1)]
     title: String,
     /// The sort of work: `story` where nothing is said.
     kind: Option<KindName>,
