@@ -104,7 +104,13 @@ fn happened(out: &mut String, tally: &Tally) {
     figure(out, "storkit_gate_seconds_count", &labels, rounds);
     let seconds = of(&|sum| sum.1);
     figure(out, "storkit_gate_seconds_sum", &labels, seconds);
-    one(out, "storkit_event_listeners", "gauge", "Who listens to events, the daemon itself included.", tally.listeners);
+    one(
+        out,
+        "storkit_event_listeners",
+        "gauge",
+        "Who listens to events, the daemon itself included.",
+        tally.listeners,
+    );
     one(out, "storkit_uptime_seconds", "gauge", "How long the daemon has been up.", tally.uptime_s);
 }
 
