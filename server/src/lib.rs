@@ -1,6 +1,6 @@
 //! storkit's shell: it looks at the outside world, acts on it, and asks the core what to do.
 //!
-//! Layered downward only: faces (`cli`, `http`) → `daemon` → adapters → `sys` → core.
+//! Layered downward only: faces (`cli`, `tui`) → `daemon` → `http` → adapters → `sys` → core.
 
 pub mod agents;
 pub mod api_agent;
@@ -12,6 +12,9 @@ pub mod git;
 pub mod http;
 pub mod ledger;
 pub mod mcp;
+pub mod notify;
 pub mod sys;
+pub mod tui;
 pub mod watch;
+pub mod web;
 pub mod worktrees;

@@ -307,8 +307,12 @@ pub enum Topic {
     Question,
     /// Somebody told a story's agent something.
     Message,
-    /// An agent is drained or limited.
+    /// An agent is limited.
     Agent,
+    /// An agent is drained: it gets no work until a person says so.
+    Drained,
+    /// A budget is spent.
+    Budget,
     /// Nothing starts, or things start again.
     Paused,
     /// Something is wrong with a file or the configuration.

@@ -19,6 +19,7 @@ pub mod invariants;
 pub mod leave;
 pub mod memory;
 pub mod message;
+pub mod notify;
 pub mod pipeline;
 pub mod price;
 pub mod prompt;

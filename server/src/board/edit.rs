@@ -81,6 +81,17 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// How the change of a whole file ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// It has the new bytes.
+    Written,
+    /// It had them already.
+    Same,
+    /// It is another than the one that was read, and stays as it is.
+    Other,
+}
+
 /// How one try ended.
 enum Try {
     End(EditEnd),
@@ -187,34 +198,59 @@ impl Board {
 
     /// Gives a story's file other bytes, whatever they are, and keeps the old ones; false where it has them already.
     pub(super) fn replace_text(&self, id: &StoryId, stage: Stage, bytes: &[u8]) -> Result<bool, BoardError> {
+        Ok(self.replace(id, stage, None, bytes)? == Replaced::Written)
+    }
+
+    /// Gives a story's file the bytes that a person made of a text that was read: only while the file has the hash
+    /// `was`. An error is the file system's, or another program's that writes it at this moment.
+    pub fn save(&self, id: &StoryId, stage: Stage, was: u64, bytes: &[u8]) -> Result<Replaced, BoardError> {
+        self.replace(id, stage, Some(was), bytes)
+    }
+
+    fn replace(
+        &self,
+        id: &StoryId,
+        stage: Stage,
+        was: Option<u64>,
+        bytes: &[u8],
+    ) -> Result<Replaced, BoardError> {
         let _turn = self.turns.take(id);
         let path = self.layout.story(stage, id);
         let begin = Instant::now();
         loop {
-            match self.try_replace(id, stage, bytes) {
-                Ok(Some(changed)) => return Ok(changed),
+            match self.try_replace(id, stage, was, bytes) {
+                Ok(Some(replaced)) => return Ok(replaced),
                 Ok(None) if begin.elapsed() < self.limits.tries => std::thread::sleep(TRY_EVERY),
                 Ok(None) => {
                     let busy = io::Error::new(io::ErrorKind::WouldBlock, "it is being written by someone");
-                    return Err(FsError::of("restore", &path, busy).into());
+                    return Err(FsError::of("write", &path, busy).into());
                 }
-                Err(source) => return Err(FsError::of("restore", &path, source).into()),
+                Err(source) => return Err(FsError::of("write", &path, source).into()),
             }
         }
     }
 
-    fn try_replace(&self, id: &StoryId, stage: Stage, bytes: &[u8]) -> io::Result<Option<bool>> {
+    fn try_replace(
+        &self,
+        id: &StoryId,
+        stage: Stage,
+        was: Option<u64>,
+        bytes: &[u8],
+    ) -> io::Result<Option<Replaced>> {
         let dir = self.stage_dir(stage)?;
         let (mut file, at_open) = dir.open_file(id.file_name())?;
         let Some(old) = read_capped(&mut file, STORY_BYTES_MAX)? else {
             return Err(io::Error::other("it is larger than 1 MiB"));
         };
         if old == bytes {
-            return Ok(Some(false));
+            return Ok(Some(Replaced::Same));
+        }
+        if was.is_some_and(|was| was != hash(&old)) {
+            return Ok(Some(Replaced::Other));
         }
         let record = self.record(id, &old, bytes, at_open, &[]);
         let swap = Swap { id, dir: &dir, file: &file, stamp: at_open, lease: None, bytes, record };
-        Ok(self.swap(swap)?.then_some(true))
+        Ok(self.swap(swap)?.then_some(Replaced::Written))
     }
 
     fn record(&self, id: &StoryId, old: &[u8], new: &[u8], at: Stamp, edits: &[Edit]) -> Record {

@@ -30,6 +30,7 @@ pub use crate::sys::layout::Layout;
 pub use by_git::{GitEye, HeadState, Touched, by_git};
 pub use context::{ChangeError, change_context, read_context};
 pub use create::{CreateError, NewStory, slug};
+pub use edit::Replaced;
 pub use history::History;
 pub use kept::KEPT_FOR;
 pub use objects::{GitError, RunGit};

@@ -104,6 +104,8 @@ pub(super) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Show the live board in this terminal; ? there lists all keys
+    Board,
     /// Show one story: its facts, runs and branch
     #[command(after_help = "Examples:\n  storkit show 42\n  storkit show 42 --prompt")]
     Show {
@@ -243,7 +245,7 @@ pub(super) enum Command {
         story: Option<String>,
         /// What to change
         #[command(subcommand)]
-        what: Option<ContextCommand>,
+        what: Option<super::talk::ContextCommand>,
     },
     /// Start nothing new until `storkit resume`
     Pause {
@@ -292,6 +294,13 @@ pub(super) enum Command {
     },
     /// Remove worktrees and branches of stories that are over; never work that has not landed
     Prune(PruneArgs),
+    /// Make the daemon a service of yours: systemd, on macOS launchd
+    #[command(after_help = "Examples:\n  storkit service install\n  storkit service status")]
+    Service {
+        /// What to do
+        #[command(subcommand)]
+        what: super::service::ServiceCommand,
+    },
     /// Check git, agents, gates, configuration and this machine; exits 1 when something is wrong
     Doctor,
     /// Check stories; exits 1 when something is found
@@ -455,23 +464,6 @@ pub(super) struct PruneArgs {
     /// How old, such as 30d
     #[arg(long, value_name = "AGE", requires = "pins")]
     pub older_than: Option<String>,
-}
-
-/// `storkit context`.
-#[derive(Debug, Subcommand)]
-pub(super) enum ContextCommand {
-    /// Write an entry, in the place of the one of that name
-    Set {
-        /// Its name, which becomes its heading
-        key: String,
-        /// Its text; - reads standard input
-        text: String,
-    },
-    /// Take an entry away
-    Unset {
-        /// Its name
-        key: String,
-    },
 }
 
 /// `storkit config`.

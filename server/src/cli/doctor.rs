@@ -67,6 +67,7 @@ pub(super) fn run(context: &Context) -> Outcome {
     programs(root, &parsed, &mut checks);
     machine(root, &parsed, &mut checks);
     board(context, root, &mut checks);
+    notifications(root, &parsed, &mut checks);
     if let Some(base) = base {
         checks.push(base);
     }
@@ -76,6 +77,25 @@ pub(super) fn run(context: &Context) -> Outcome {
         context.out.data(&checks.iter().map(line).collect::<String>())?;
     }
     Ok(if checks.iter().any(|check| check.health == Health::Bad) { Exit::Failed } else { Exit::Done })
+}
+
+/// Who is told of what happens, and what went wrong with it last.
+fn notifications(root: &Path, config: &Config, checks: &mut Vec<Check>) {
+    if config.notify.is_empty() {
+        return;
+    }
+    let failed = crate::notify::failures(&root.join(".storkit/run"));
+    let count = failed.len();
+    for rule in &config.notify {
+        let label = rule.channel.label();
+        if let Some(failure) = failed.get(&label) {
+            let detail = format!("{label} failed at {}: {}", failure.at, failure.why);
+            checks.push(odd("notify", detail, "mend it; the next message that is told takes this away"));
+        }
+    }
+    if count == 0 {
+        checks.push(good("notify", super::text::count(config.notify.len(), "rule")));
+    }
 }
 
 fn line(check: &Check) -> String {

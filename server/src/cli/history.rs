@@ -49,17 +49,41 @@ pub(super) fn log(context: &Context, story: Option<&str>) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// What happened to a story, or to all, the newest first: a line for each.
+pub(super) fn lines(root: &std::path::Path, id: Option<&StoryId>) -> Result<String, Failure> {
+    let mut out = String::new();
+    for change in open(root)?.log(id, CHANGES_MAX).map_err(git)? {
+        let at = change.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        for line in clean_lines(&change.message).lines().filter(|line| !line.trim().is_empty()) {
+            let _ = writeln!(out, "{at}  {line}");
+        }
+    }
+    Ok(out)
+}
+
 /// Runs `storkit undo`.
 pub(super) fn undo(context: &Context, story: Option<&str>) -> Outcome {
     let root = &context.project()?.root;
     let id = story.map(|story| named(root, story)).transpose()?;
+    let done = undone(root, id.as_ref())?;
+    if context.out.json {
+        context.out.json(&done)?;
+    } else {
+        context.out.say(&clean(&done.message));
+    }
+    Ok(Exit::Done)
+}
+
+/// Takes the last change of the board back, or of one story.
+pub(super) fn undone(root: &std::path::Path, id: Option<&StoryId>) -> Result<Done, Failure> {
     let board = offline::open_board(root)?;
     let mut past = open(root)?;
-    let undone = past.undo(&board, id.as_ref()).map_err(|error| Failure::new(error.to_string()))?;
+    let undone = past.undo(&board, id).map_err(|error| Failure::new(error.to_string()))?;
     let undone = undone.ok_or_else(|| Failure::new("there is no move to take back"))?;
     moved(&undone.id, &undone.end)?;
     past.commit().map_err(git)?;
-    told(context, &undone.id, format!("{}: {} → {} again", undone.id, undone.from, undone.to))
+    let message = format!("{}: {} → {} again", undone.id, undone.from, undone.to);
+    Ok(Done { id: Some(undone.id.to_string()), message })
 }
 
 /// Runs `storkit restore`.

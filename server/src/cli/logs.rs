@@ -21,6 +21,8 @@ use crate::ledger::{RunRow, runs_of_logs};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A followed log that rests so long, while no daemon runs, has no end to wait for.
 const REST_MAX: Duration = Duration::from_secs(2);
+/// How much of a run's log the board shows, in bytes.
+const TAIL_LEN_MAX: u64 = 1024 * 1024;
 /// Longest line that is shown, in bytes.
 const LINE_LEN_MAX: u64 = 4 * 1024 * 1024;
 
@@ -100,6 +102,27 @@ fn show_gate(out: Out, folder: &Path, run: &RunRow, gate: &str, raw: bool) -> Ou
     let text = String::from_utf8_lossy(&bytes);
     out.data(&Plain::new(raw).next(&text))?;
     Ok(Exit::Done)
+}
+
+/// The last bytes of what a story's last run printed, as text without colours.
+pub(super) fn last_run(root: &Path, logs: &Path, id: &StoryId) -> Result<String, Failure> {
+    let runs = runs_of_logs(logs, Some(id));
+    let path = root.join(&choose(&runs, None, id)?.log);
+    let mut file = File::open(&path).map_err(io("read", &path))?;
+    let len = file.metadata().map_err(io("read", &path))?.len();
+    let skipped = len.saturating_sub(TAIL_LEN_MAX);
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(skipped)).map_err(io("read", &path))?;
+    file.take(TAIL_LEN_MAX).read_to_end(&mut bytes).map_err(io("read", &path))?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The first line may be the end of one.
+    let lines = text.lines().skip(usize::from(skipped > 0));
+    let mut plain = Plain::new(false);
+    let mut out = if skipped > 0 { format!("… {skipped} bytes before this\n") } else { String::new() };
+    for line in lines {
+        out.push_str(&plain.entry(line));
+    }
+    Ok(anstream::adapter::strip_str(&out).to_string())
 }
 
 fn show_run(context: &Context, path: &Path, args: &LogsArgs) -> Outcome {

@@ -7,6 +7,7 @@ mod agents;
 mod args;
 mod ask;
 mod attach;
+mod board;
 mod config;
 mod demo;
 mod demo_agent;
@@ -31,12 +32,13 @@ mod project;
 mod prune;
 mod replay;
 mod screen;
+mod service;
+mod service_unit;
 mod show;
 mod status;
 mod stories;
 mod style;
 mod talk;
-mod text;
 mod trust;
 mod up;
 mod usage;
@@ -56,6 +58,8 @@ use out::Out;
 use project::Project;
 
 use exit::Exit;
+
+use crate::sys::text;
 
 /// What every command has at hand.
 struct Context {
@@ -83,7 +87,10 @@ pub fn main() -> ExitCode {
     };
     let global = &cli.global;
     let out = Out::new(global.json, global.quiet, global.color);
-    log_to_stderr(out, global.verbose);
+    // What the program says of itself has no place on the board.
+    if !matches!(cli.command, Some(Command::Board)) {
+        log_to_stderr(out, global.verbose);
+    }
     let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let context = Context { out, start, project: OnceCell::new() };
     match run(&context, cli.command.unwrap_or(Command::Status { all: false })) {
@@ -130,7 +137,17 @@ fn log_to_stderr(out: Out, verbose: u8) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(out.has_color());
-    let _ = log.with_target(false).try_init();
+    let log = log.with_target(false);
+    // The journal has times of its own.
+    let _ = if in_journal() { log.without_time().try_init() } else { log.try_init() };
+}
+
+/// Whether standard error is systemd's journal.
+fn in_journal() -> bool {
+    #[cfg(target_os = "linux")]
+    return crate::sys::manager::is_journal();
+    #[cfg(not(target_os = "linux"))]
+    false
 }
 
 fn run(context: &Context, command: Command) -> Outcome {
@@ -153,12 +170,14 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Edit(args) => stories::edit(context, &args.story),
         Command::Rm(args) => stories::rm(context, &args.story),
         Command::Logs(args) => logs::run(context, &args),
+        Command::Board => board::run(context),
         Command::Attach(args) => attach::run(context, &args),
         Command::Replay(args) => replay::run(context, &args),
         Command::Diff { story, stat } => diff::run(context, &story, stat),
         Command::Undo { story } => history::undo(context, story.as_deref()),
         Command::Restore { story, at } => history::restore(context, &story, at.as_deref()),
         Command::Prune(args) => prune::run(context, &args),
+        Command::Service { what } => service::run(context, what),
         Command::Doctor => doctor::run(context),
         Command::Lint { files } => lint::run(context, &files),
         Command::Config { what } => config::run(context, what),

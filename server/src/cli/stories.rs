@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::path::Path;
 
+use storkit_core::ids::StoryId;
 use storkit_core::request::{Reply, Request};
 
 use super::args::NewArgs;
 use super::ask::{self, Done};
 use super::exit::{Exit, Failure, Outcome, io};
 use super::{Context, editor, find, history, offline};
-use crate::board::{CreateError, NewStory};
+use crate::board::{CreateError, Layout, NewStory};
 
 /// Longest text that `new --body` takes, in bytes.
 const BODY_LEN_MAX: u64 = 1024 * 1024;
@@ -46,20 +47,27 @@ pub(super) fn by_files(context: &Context, request: Request, note: Option<&str>) 
 pub(super) fn new(context: &Context, args: &NewArgs) -> Outcome {
     let body = args.body.as_deref().map(body).transpose()?;
     let root = &context.project()?.root;
-    let board = offline::open_board(root)?;
+    let layout = Layout::new(root);
     let new = NewStory { title: args.title.clone(), kind: args.kind, stage: args.stage, body };
-    let id = board.create(&new, history::highest(board.layout())).map_err(|error| match error {
-        CreateError::NoTitle | CreateError::TooLong(_) => Failure::usage(error.to_string()),
-        CreateError::Board(_) | CreateError::Id(_) => Failure::new(error.to_string()),
-    })?;
-    history::record(board.layout());
+    let id = create(&layout, &new)?;
     if context.out.json {
         let message = format!("{id}: new in {}", args.stage);
         context.out.json(&Done { id: Some(id.to_string()), message })?;
     } else {
         context.out.data(&format!("{id}\n"))?;
     }
-    if args.edit { editor::open(&board.layout().story(args.stage, &id)) } else { Ok(Exit::Done) }
+    if args.edit { editor::open(&layout.story(args.stage, &id)) } else { Ok(Exit::Done) }
+}
+
+/// Writes a new story's file; the history has it.
+pub(super) fn create(layout: &Layout, new: &NewStory) -> Result<StoryId, Failure> {
+    let board = offline::open_board(layout.root())?;
+    let id = board.create(new, history::highest(layout)).map_err(|error| match error {
+        CreateError::NoTitle | CreateError::TooLong(_) => Failure::usage(error.to_string()),
+        CreateError::Board(_) | CreateError::Id(_) => Failure::new(error.to_string()),
+    })?;
+    history::record(layout);
+    Ok(id)
 }
 
 fn body(path: &Path) -> Result<String, Failure> {

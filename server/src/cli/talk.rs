@@ -4,12 +4,12 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
+use clap::Subcommand;
 use serde::Serialize;
 use storkit_core::context as shared;
 use storkit_core::message::Message;
 use storkit_core::request::Request;
 
-use super::args::ContextCommand;
 use super::ask::{self, Done};
 use super::exit::{Exit, Failure, Outcome, io};
 use super::style::{self, paint};
@@ -21,6 +21,23 @@ use crate::board::{ChangeError, Layout, change_context, read_context};
 const INPUT_BYTES_MAX: u64 = 1024 * 1024;
 /// What is said of an answer that no daemon hears yet.
 const LATER: &str = "no daemon runs: it takes the answer after storkit up";
+
+/// `storkit context`.
+#[derive(Debug, Subcommand)]
+pub(super) enum ContextCommand {
+    /// Write an entry, in the place of the one of that name
+    Set {
+        /// Its name, which becomes its heading
+        key: String,
+        /// Its text; - reads standard input
+        text: String,
+    },
+    /// Take an entry away
+    Unset {
+        /// Its name
+        key: String,
+    },
+}
 
 /// Runs `storkit answer`. Without a daemon the answer is written into the file.
 pub(super) fn answer(context: &Context, story: String, message: &str) -> Outcome {

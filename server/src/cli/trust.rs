@@ -103,6 +103,9 @@ fn would_run(config: &Config) -> String {
     for gate in &config.gates {
         let _ = writeln!(text, "  gate {}: {}", clean(&gate.name), clean(&gate.run));
     }
+    for rule in &config.notify {
+        let _ = writeln!(text, "  notify: {}", clean(&rule.channel.label()));
+    }
     if text.is_empty() {
         text.push_str("  nothing yet: there are no agents, setup or gates\n");
     }

@@ -46,10 +46,7 @@ const SAID_MAX: usize = 32;
 
 impl Door {
     /// Does what may wait for a disk on a thread for that; none where that thread came to harm.
-    pub(super) async fn off<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&World) -> T + Send + 'static,
-    ) -> Option<T> {
+    async fn off<T: Send + 'static>(&self, work: impl FnOnce(&World) -> T + Send + 'static) -> Option<T> {
         let world = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || work(&world)).await.ok()
     }

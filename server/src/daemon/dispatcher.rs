@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::executor;
+use super::pulse::{self, Pulse};
 use super::world::Shared;
 
 /// The answer to a request.
@@ -63,21 +64,34 @@ impl Dispatcher {
 
     /// Runs until the pipeline says that the daemon may end.
     pub(super) async fn run(mut self, mut signals: super::signals::Signals) {
+        // Beaten by this loop, so that a loop that hangs is noticed.
+        let mut pulse = Pulse::find();
+        pulse.ready(self.doing());
         loop {
             let sleep = tokio::time::sleep_until(self.next_wake());
             let message = tokio::select! {
                 message = self.inbox.recv() => message.unwrap_or(Message::Event(Event::ShutDown { now: true })),
                 now = signals.next() => Message::Event(Event::ShutDown { now }),
                 () = sleep => Message::Event(Event::Woken),
+                () = pulse.due() => {
+                    pulse.beat(self.doing());
+                    continue;
+                }
             };
             let stop = match message {
                 Message::Event(event) => self.take(event) || self.ask_again(),
                 Message::Ask(request, reply) => self.ask(request, reply),
             };
             if stop {
+                pulse.stopping();
                 return;
             }
         }
+    }
+
+    /// What the daemon does, in a line for its service manager.
+    fn doing(&self) -> impl FnOnce() -> String + '_ {
+        || pulse::line(&self.pipeline.status(&self.surroundings(), false))
     }
 
     fn next_wake(&self) -> Instant {
@@ -120,6 +134,9 @@ impl Dispatcher {
 
     /// Takes one event. True when the daemon may end.
     fn take(&mut self, event: Event) -> bool {
+        if let Event::Configured(config, _) = &event {
+            self.world.notifier.configure(&config.notify);
+        }
         let effects = self.pipeline.handle(self.world.now(), event);
         self.world.seq.store(self.pipeline.seq(), Ordering::Release);
         let mut stop = false;

@@ -6,20 +6,16 @@ use std::time::{Duration, Instant};
 
 use storkit_core::config::Server as At;
 use storkit_core::event::Event;
-use storkit_core::ids::{RunId, StoryId};
-use storkit_core::request::Refusal;
+use storkit_core::ids::RunId;
 use storkit_core::snapshot::DaemonView;
 use tokio::task::JoinHandle;
 
-use super::settings;
 use super::world::{Shared, World};
 use crate::agents::cast_of;
-use crate::git::DiffOrder;
 use crate::http::{Server, ServerError, Service, Subscription, Tally, TcpServer, Terminal};
 use crate::mcp::Desk;
 use crate::sys::fs::{FsError, write_atomic};
 use crate::sys::task;
-use crate::worktrees;
 
 /// Opens the socket and answers on it until the daemon ends.
 pub(super) fn open(world: &Shared) -> Result<JoinHandle<Result<(), ServerError>>, ServerError> {
@@ -100,19 +96,6 @@ impl Service for Door {
 
     fn tally(&self) -> Tally {
         self.0.hub.tally()
-    }
-
-    async fn diff(&self, story: StoryId) -> Result<String, Refusal> {
-        let diff = self.off(move |world| {
-            let config = settings::first(&world.layout).map_err(|error| error.to_string())?.config;
-            let ground = world.ground(&config).map_err(|error| error.to_string())?;
-            let base_branch = world.base_branch.clone();
-            let order = DiffOrder { story, base_branch, stat: false, tree: None };
-            worktrees::diff(&ground, &order).map_err(|error| error.to_string())
-        });
-        let refusal = |error| Refusal { error, hint: None, code: 1 };
-        let diff = diff.await.unwrap_or_else(|| Err("the difference cannot be told".to_owned()));
-        diff.map_err(refusal)
     }
 
     async fn terminal(&self, run: String) -> Option<Terminal> {

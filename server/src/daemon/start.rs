@@ -29,11 +29,15 @@ use crate::board::{BOARD_REF, Board, GitEye, History, RunGit};
 use crate::git::{Repo, landing};
 use crate::http::{Hub, TcpServer, Tokens};
 use crate::ledger::Ledger;
+use crate::notify::{Notifier, Place};
 use crate::sys::cancel::Cancel;
 use crate::sys::failpoint::reach;
 use crate::sys::layout::Layout;
 use crate::sys::lock::{Acquired, DaemonLock, Holder};
 use crate::sys::task;
+
+/// Longest time that the end waits for people to be told of what happened last.
+const TELL_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Called once, when the daemon's socket answers.
 pub type Serving = Box<dyn FnOnce() + Send>;
@@ -133,6 +137,15 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
     let exe = std::env::current_exe()
         .map_err(|error| UpError::System("cannot find storkit's own program", error))?;
     let tokens = Arc::new(Tokens::open(&layout.token(), &layout.tmp())?);
+    let env = agents::env::of_this_process();
+    let notifier = Notifier::start(Place {
+        project: project_name(layout.root()),
+        root: layout.root().to_owned(),
+        run: layout.run(),
+        tmp: layout.tmp(),
+        env: env.clone(),
+    })
+    .map_err(|error| UpError::System("cannot start a thread", error))?;
     Ok(World {
         layout,
         repo: repo.clone(),
@@ -140,11 +153,12 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
         board,
         history,
         ledger,
+        notifier,
         hub,
         tokens,
         url: OnceLock::new(),
         exe,
-        env: agents::env::of_this_process(),
+        env,
         cancels: Mutex::default(),
         terminals: Mutex::default(),
         said: Mutex::default(),
@@ -266,6 +280,7 @@ fn end(world: &World) {
         tracing::warn!("the board's history is not up to date: {error}");
     }
     world.ledger.flush();
+    world.notifier.flush(TELL_WAIT);
     let _ = std::fs::remove_file(world.layout.socket());
     let _ = std::fs::remove_file(world.layout.server_json());
 }

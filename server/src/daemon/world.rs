@@ -19,6 +19,7 @@ use crate::git::{GitError, Repo};
 use crate::http::{Hub, Terminal, Tokens};
 use crate::ledger::Ledger;
 use crate::mcp::Said;
+use crate::notify::Notifier;
 use crate::sys::cancel::Cancel;
 use crate::sys::layout::Layout;
 use crate::worktrees::{FactsOrder, Ground};
@@ -37,6 +38,8 @@ pub(super) struct World {
     pub(super) history: History,
     /// The ledger.
     pub(super) ledger: Ledger,
+    /// Who is told of what happens outside of storkit.
+    pub(super) notifier: Notifier,
     /// Who listens to what happens.
     pub(super) hub: Hub,
     /// Who may come in.

@@ -77,7 +77,7 @@ pub(super) async fn watch(State(guard): State<Guard>, mut request: Request, next
 /// and where a code is traded.
 pub(super) fn is_open(method: &Method, path: &str) -> bool {
     let looks = matches!(*method, Method::GET | Method::HEAD);
-    let shell = path == "/" || path == "/favicon.ico" || path.starts_with("/assets/");
+    let shell = crate::web::is_page(path) || path == "/favicon.ico" || path.starts_with("/assets/");
     (looks && (shell || path == "/healthz")) || (*method == Method::POST && path == "/api/v1/session")
 }
 
@@ -159,7 +159,8 @@ fn same_origin(request: &Request, host: &str) -> Result<(), Problem> {
         }
     }
     let said = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap_or("?"));
-    let shell = matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == "/";
+    let shell =
+        matches!(*request.method(), Method::GET | Method::HEAD) && crate::web::is_page(request.uri().path());
     match said("sec-fetch-site") {
         "" | "none" | "same-origin" => Ok(()),
         // A link to the board is followed.
@@ -229,14 +230,22 @@ mod tests {
 
     #[test]
     fn what_is_open_shows_nothing_of_the_board() {
-        for (method, path) in
-            [("GET", "/"), ("GET", "/assets/app.js"), ("GET", "/healthz"), ("POST", "/api/v1/session")]
-        {
+        for (method, path) in [
+            ("GET", "/"),
+            ("GET", "/s/42/diff"),
+            ("GET", "/assets/app.js"),
+            ("GET", "/healthz"),
+            ("POST", "/api/v1/session"),
+        ] {
             assert!(is_open(&method.parse().expect("a method"), path), "{path}");
         }
-        for (method, path) in
-            [("POST", "/"), ("GET", "/api/v1/session"), ("GET", "/api/v1/status"), ("GET", "/metrics")]
-        {
+        for (method, path) in [
+            ("POST", "/"),
+            ("GET", "/api/v1/session"),
+            ("GET", "/api/v1/status"),
+            ("GET", "/ui/s/42"),
+            ("GET", "/metrics"),
+        ] {
             assert!(!is_open(&method.parse().expect("a method"), path), "{path}");
         }
     }

@@ -140,8 +140,8 @@ pub(super) async fn diff<S: Service>(
     Asked(asked): Asked<OfFile>,
 ) -> Answer {
     let id = story_of(&*service, &name).await?;
-    let text = service.diff(id.clone()).await?;
-    Ok(Json(patch::parse(id.as_str(), &text, asked.path.as_deref())).into_response())
+    let work = service.work(id.clone()).await?;
+    Ok(Json(patch::parse(id.as_str(), &work.diff, asked.path.as_deref())).into_response())
 }
 
 /// Shows one run.

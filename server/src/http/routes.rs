@@ -81,10 +81,10 @@ pub(super) fn router<S: Service>(service: Arc<S>, tokens: Arc<Tokens>) -> Router
         .with_state(Ground { service, tokens, keys: Arc::default() })
 }
 
-/// Every route there is: what is not in this table is not served, and what is in it is in the tests and in the API's
-/// description.
+/// Every route there is: what is not in this table is not served, and what is in it is in the tests and, but for the
+/// pages and what they alone ask, in the API's description.
 pub(super) fn table<S: Service>() -> Table<Ground<S>> {
-    Table::default()
+    super::ui::mount::<S>(Table::default())
         .get("/healthz", looks::health)
         .get("/metrics", looks::metrics::<S>)
         .get("/api/openapi.json", openapi::document)

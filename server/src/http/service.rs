@@ -2,23 +2,17 @@
 
 use std::future::Future;
 
-use storkit_core::ids::StoryId;
-use storkit_core::request::Refusal;
-
-use super::{Subscription, Tally, Terminal};
+use super::{Pages, Subscription, Tally, Terminal};
 use crate::mcp::Desk;
 
 /// The daemon, as the API sees it: all that tools ask of it, and streams. Implemented by the daemon, and by a fake in
 /// tests.
-pub trait Service: Desk {
+pub trait Service: Desk + Pages {
     /// What happens from now on, and before it what happened after the event numbered `after`.
     fn subscribe(&self, after: Option<u64>) -> Subscription;
 
     /// What happened so far, in numbers.
     fn tally(&self) -> Tally;
-
-    /// What a story changes since its branch left base, as `git diff` writes it.
-    fn diff(&self, story: StoryId) -> impl Future<Output = Result<String, Refusal>> + Send;
 
     /// The terminal of a run that is known, also of one that is over.
     fn terminal(&self, run: String) -> impl Future<Output = Option<Terminal>> + Send;

@@ -32,7 +32,7 @@ pub(super) const MCP_STREAM: &str = "storkit-mcp";
 /// The subprotocol of terminals.
 const SUBPROTOCOL: &str = "storkit";
 /// A sign of life on a silent event stream, by which a dead listener is noticed.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// From where on events come.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -77,7 +77,7 @@ pub struct Live {
 }
 
 impl Terminal {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.live.as_ref().is_none_or(|live| live.over.load(Ordering::Acquire))
     }
 
@@ -181,7 +181,7 @@ async fn send(socket: &mut WebSocket, shown: &Shown) -> Result<(), axum::Error> 
 
 /// Follows a recording.
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     file: Option<File>,
     /// The beginning of a line whose end is not there yet.
     rest: Vec<u8>,
@@ -191,7 +191,7 @@ struct Reader {
 
 impl Reader {
     /// What was recorded since the last look; none where that is nothing.
-    async fn next(&mut self, terminal: &Terminal) -> Option<Vec<Shown>> {
+    pub(super) async fn next(&mut self, terminal: &Terminal) -> Option<Vec<Shown>> {
         if self.file.is_none() {
             self.file = Some(self.open(terminal).await?);
         }

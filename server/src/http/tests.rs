@@ -86,6 +86,13 @@ fn board(all: bool) -> Status {
     }
 }
 
+impl Pages for Fake {
+    async fn work(&self, _: StoryId) -> Result<Work, Refusal> {
+        let diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+y\n".to_owned();
+        Ok(Work { diff, base: "main".to_owned() })
+    }
+}
+
 impl Desk for Fake {
     async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
         match request {
@@ -170,10 +177,6 @@ impl Service for Fake {
 
     fn tally(&self) -> Tally {
         self.hub.tally()
-    }
-
-    async fn diff(&self, _: StoryId) -> Result<String, Refusal> {
-        Ok("diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+y\n".to_owned())
     }
 
     async fn terminal(&self, run: String) -> Option<Terminal> {

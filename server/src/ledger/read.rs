@@ -306,6 +306,11 @@ impl Reader {
         story_memory(&self.connection).unwrap_or_default()
     }
 
+    /// US dollars spent since the beginning of that day; none where the ledger cannot say.
+    pub fn spent_since(&self, day: jiff::civil::Date) -> Option<f64> {
+        spent_since(&self.connection, day).ok().map(|spent| spent.usd)
+    }
+
     /// US dollars spent on each story, where any were reported.
     pub fn spent_by_story(&self) -> BTreeMap<StoryId, f64> {
         spent_by_story(&self.connection).unwrap_or_default()

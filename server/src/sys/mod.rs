@@ -1,4 +1,4 @@
-//! The bottom of the shell: processes, files, clocks and threads, each behind one door.
+//! The bottom of the shell: processes, files, clocks, threads and words for a terminal, each behind one door.
 
 pub mod cancel;
 pub mod failpoint;
@@ -6,7 +6,10 @@ pub mod fs;
 pub mod layout;
 pub mod lease;
 pub mod lock;
+#[cfg(target_os = "linux")]
+pub mod manager;
 pub mod mount;
 pub mod proc_tree;
 pub mod process;
 pub mod task;
+pub mod text;

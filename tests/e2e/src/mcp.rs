@@ -2,7 +2,6 @@
 //! question is asked and answered.
 
 use serde_json::{Value, json};
-use storkit_core::snapshot::State;
 use storkit_core::stage::Stage;
 use storkit_testkit::RealAgent;
 use storkit_testkit::model::Turn;
@@ -38,7 +37,7 @@ fn it_ticks_and_asks(agent: RealAgent) {
         std::fs::write(&path, settings.to_string()).expect("written");
     }
     let daemon = play.project.up();
-    daemon.wait_state(STORY, State::Question);
+    let text = play.wait_question(&daemon);
     let asked = play.model.turns_of(WORD);
     let offered = &asked[0].tools;
     // Codex has its model search for the tools of servers.
@@ -47,7 +46,6 @@ fn it_ticks_and_asks(agent: RealAgent) {
         assert!(searched || offered.iter().any(|name| name.ends_with(tool)), "{tool}: {offered:?}");
     }
     assert!(!offered.iter().any(|name| name.ends_with("move_story")), "a run has no such tool: {offered:?}");
-    let text = play.project.read_story(STORY);
     assert!(text.contains("- [x] it greets\n- [ ] it is red\n"), "{text}");
     assert!(text.contains("## Question 1\n\nRed or blue-7?\n"), "{text}");
     play.project.storkit(&["answer", "1", "-m", "Red."]).ok();

@@ -183,6 +183,15 @@ impl Play {
         }
     }
 
+    /// Waits until the story asks; its text, in which the question stands. The board knows of it a moment earlier.
+    #[track_caller]
+    pub(crate) fn wait_question(&self, daemon: &Daemon<'_>) -> String {
+        daemon.wait_for("the question to stand in the file", |_| {
+            let text = self.project.read_story(STORY);
+            text.contains("### Answer").then_some(text)
+        })
+    }
+
     /// The words of a file on base.
     #[track_caller]
     pub(crate) fn on_base(&self, name: &str) -> Option<String> {

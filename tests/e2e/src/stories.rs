@@ -151,7 +151,7 @@ fn a_refused_tool(agent: RealAgent) {
         daemon.wait_story(STORY, "stands", |story| matches!(story.state, State::Blocked | State::Question));
     assert_eq!(story.state, state, "{story:?}");
     let (said, word) = match state {
-        State::Question => (play.project.read_story(STORY), "Bash"),
+        State::Question => (play.wait_question(&daemon), "Bash"),
         _ => (story.reason.clone().unwrap_or_default(), "nothing was done"),
     };
     assert!(said.contains(word), "{said}");
@@ -166,8 +166,7 @@ pub(crate) fn a_tool_that_is_asked_for(agent: RealAgent, refused: Vec<Turn>) {
     let turns = refused.into_iter().chain(done).collect();
     let play = Play::with(agent, turns, |builder| builder, |spec| spec.with("permissions", "ask"));
     let daemon = play.project.up();
-    daemon.wait_state(STORY, State::Question);
-    let text = play.project.read_story(STORY);
+    let text = play.wait_question(&daemon);
     assert!(text.contains("Bash") && text.contains("`allow`"), "{text}");
     assert_eq!(play.on_base("hello.txt"), None);
     play.project.storkit(&["answer", "1", "-m", "allow"]).ok();

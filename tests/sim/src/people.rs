@@ -275,7 +275,7 @@ impl World {
             id.to_string()
         };
         let text = "not yet".to_owned();
-        let request = match self.rng.below(16) {
+        let request = match self.rng.below(20) {
             0 => Request::Move { story, to: self.rng.pick(&Stage::ALL) },
             1..=2 => Request::Start { story, agent: None },
             3 => Request::Start { story, agent: Some("coder-1".to_owned()) },
@@ -288,9 +288,12 @@ impl World {
             12 => Request::Unblock { story },
             13 => Request::Pause { why: None },
             14 => Request::Resume { agent: None },
+            15 => Request::Answer { story, text },
+            16 => Request::Send { story, from: None, text },
+            17..=18 => Request::Continue { story, text },
             _ => Request::Resume { agent: Some("coder-1".to_owned()) },
         };
-        if matches!(request, Request::Start { .. }) {
+        if matches!(request, Request::Start { .. } | Request::Continue { .. }) {
             // Whoever starts a story does not want it back any more, also where it goes on by itself at that moment.
             for key in self.files.find(&id.file_name().into()) {
                 self.files.map.entry(key).and_modify(|file| file.moved_back = None);

@@ -133,6 +133,7 @@ pub(crate) fn config(rng: &mut Rng) -> Arc<Config> {
         routes: Vec::new(),
         prices: Vec::new(),
         classifier: None,
+        notify: Vec::new(),
         gates,
         merge: Merge { protect: vec![".storkit/".to_owned()], ..Merge::default() },
         sandbox: Sandbox::default(),

@@ -9,6 +9,8 @@ use crate::source::Source;
 /// The modules of `server/src` and their layers: a module imports from lower ones alone.
 pub const LAYERS: &[(&str, u8)] = &[
     ("cli", 6),
+    // A face of its own, which `cli` starts.
+    ("tui", 6),
     ("daemon", 5),
     // The daemon's door: it names what it asks of a daemon in a trait, and does not know who answers.
     ("http", 4),
@@ -20,13 +22,18 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("gates", 2),
     ("git", 2),
     ("ledger", 2),
+    ("notify", 2),
     ("watch", 2),
+    // The board's pages: snapshots in, HTML out.
+    ("web", 2),
     ("worktrees", 2),
     ("sys", 1),
 ];
 
 /// Imports within a layer: who, whom.
 pub const WITHIN: &[(&str, &str)] = &[
+    // `storkit board` is a command.
+    ("cli", "tui"),
     // A worktree is made and removed by git.
     ("worktrees", "git"),
     // The board's history is a ref.
@@ -38,12 +45,16 @@ pub const WITHIN: &[(&str, &str)] = &[
 /// Outside crates and the one place that knows each.
 pub const HOMES: &[(&str, &[&str])] = &[
     ("anstream", &["server/src/cli/"]),
+    ("ammonia", &["server/src/web/markdown.rs"]),
     ("anstyle", &["server/src/cli/"]),
+    ("askama", &["server/src/web/"]),
     ("axum", &["server/src/http/"]),
     ("clap", &["server/src/cli/"]),
     ("clap_complete", &["server/src/cli/"]),
     ("clap_mangen", &["server/src/cli/"]),
     ("comfy_table", &["server/src/cli/"]),
+    ("comrak", &["server/src/web/markdown.rs"]),
+    ("crossterm", &["server/src/tui/"]),
     ("futures_util", &["server/src/http/"]),
     // The board's history is written straight into the object database, without git's working tree.
     ("git2", &["server/src/git/", "server/src/board/"]),
@@ -54,11 +65,12 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("minijinja", &["server/core/src/prompt"]),
     ("notify", &["server/src/watch/"]),
     ("portable_pty", &["server/src/agents/"]),
-    ("reqwest", &["server/src/api_agent/"]),
+    ("ratatui", &["server/src/tui/"]),
+    ("reqwest", &["server/src/api_agent/", "server/src/notify/"]),
     ("rmcp", &["server/src/mcp/"]),
     ("rusqlite", &["server/src/ledger/"]),
     ("rusqlite_migration", &["server/src/ledger/"]),
-    ("rustls", &["server/src/api_agent/"]),
+    ("rustls", &["server/src/api_agent/", "server/src/notify/"]),
     (
         "tokio",
         &[
@@ -71,11 +83,13 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ),
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
+    ("tui_term", &["server/src/tui/"]),
     // What a type of the API looks like is derived where the type is; the document is made in one place.
     (
         "utoipa",
         &["server/src/http/", "server/core/src/", "server/src/ledger/read.rs", "server/src/mcp/desk.rs"],
     ),
+    ("vt100", &["server/src/tui/", "server/src/web/screen.rs"]),
 ];
 
 /// What the core may not name, as the beginning of a path or as any word of one.

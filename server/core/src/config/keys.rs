@@ -127,7 +127,11 @@ pub const TOP: &[Key] = &[
     ),
     later("recipe"),
     later("after_landing"),
-    later("notify"),
+    key(
+        "notify",
+        Takes::Tables(NOTIFY),
+        "Somebody who is told of what happens: by a command, a webhook, the desktop.",
+    ),
     later("context"),
     earlier("default_qa", "Now `qa`."),
     earlier("default_coder_model", "Now `model` of an agent or of `[defaults]`."),
@@ -288,8 +292,24 @@ pub const AGENT: &[Key] = &[
     earlier("allowed_tools", "Now `args`."),
 ];
 
+/// The names of `[[notify]]` `on`.
+pub const OCCASIONS: &[&str] = &["question", "review", "blocked", "landed", "budget", "drained"];
+
+/// `[[notify]]`.
+pub const NOTIFY: &[Key] = &[
+    key("on", Takes::Words(OCCASIONS), "What is told; absent: all of it."),
+    key("command", Takes::Text, "A command of the shell; the message is JSON on its input."),
+    key(
+        "webhook",
+        Takes::Text,
+        "An address that takes JSON: https, or of this machine; `$NAME` of a variable.",
+    ),
+    key("desktop", Takes::Flag, "By the desktop's own notifications."),
+    key("quiet", Takes::Text, "When not, in local time: `22:00-07:00`; told at its end."),
+];
+
 /// All tables with the names that people know them by.
-pub const TABLES: [(&str, &[Key]); 14] = [
+pub const TABLES: [(&str, &[Key]); 15] = [
     ("at the top", TOP),
     ("in `[defaults]`", DEFAULTS),
     ("in `[limits]`", LIMITS),
@@ -304,4 +324,5 @@ pub const TABLES: [(&str, &[Key]); 14] = [
     ("in `[[agent]]`", AGENT),
     ("in `[[price]]`", PRICE),
     ("in `[classifier]`", CLASSIFIER),
+    ("in `[[notify]]`", NOTIFY),
 ];

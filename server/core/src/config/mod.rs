@@ -5,6 +5,7 @@ mod init;
 pub mod keys;
 mod legacy;
 pub mod model;
+mod notices;
 mod parse;
 mod prices;
 mod raw;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::AgentName;
+use crate::notify::Rule;
 use crate::price::Price;
 use crate::story::{Kind, Qa, Size, Story};
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub classifier: Option<Classifier>,
     /// `[[price]]`, in order.
     pub prices: Vec<Price>,
+    /// `[[notify]]`, in order.
+    pub notify: Vec<Rule>,
     /// `[[gate]]`, in order.
     pub gates: Vec<Gate>,
     /// `[merge]`.

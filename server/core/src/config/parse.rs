@@ -10,7 +10,7 @@ use super::model::{
     Worktrees,
 };
 use super::raw::{Log, Section};
-use super::{FILE_BYTES_MAX, PATH, agents, legacy, prices, routes};
+use super::{FILE_BYTES_MAX, PATH, agents, legacy, notices, prices, routes};
 use crate::front_matter::lines::one_line;
 use crate::story::{Problem, Qa};
 
@@ -86,6 +86,7 @@ pub fn default_config() -> Config {
         routes: Vec::new(),
         prices: Vec::new(),
         classifier: None,
+        notify: Vec::new(),
         gates: Vec::new(),
         merge: Merge {
             strategy: Strategy::Squash,
@@ -145,6 +146,7 @@ fn read(log: &mut Log<'_>, top: &Section<'_>) -> Config {
     config.routes = routes::read(log, top, &config.agents);
     config.prices = prices::read(log, top);
     config.classifier = routes::classifier(log, top);
+    config.notify = notices::read(log, top);
     config
 }
 

@@ -8,6 +8,7 @@ use super::model::{Agent, Config, Gate, Route};
 use super::parse::{GATE_STAGE, MODE, NETWORK, STRATEGY};
 use crate::duration::{format_bytes, format_ms};
 use crate::ids::AgentName;
+use crate::notify::{Channel, Rule};
 use crate::price::Price;
 use crate::story::{Kind, Size};
 
@@ -40,6 +41,7 @@ pub fn show(config: &Config) -> String {
         out.set("timeout", span(classifier.timeout_ms));
     }
     config.prices.iter().for_each(|each| price(&mut out, each));
+    config.notify.iter().for_each(|each| rule(&mut out, each));
     out.0
 }
 
@@ -112,6 +114,19 @@ fn tables(out: &mut Lines, config: &Config) {
     out.table("[server]");
     out.set("port", config.server.port);
     out.set("bind", text(&config.server.bind));
+}
+
+fn rule(out: &mut Lines, rule: &Rule) {
+    out.table("[[notify]]");
+    out.set("on", Value::Array(rule.on.iter().map(|on| text(on.name())).collect()));
+    match &rule.channel {
+        Channel::Command(command) => out.set("command", text(command)),
+        Channel::Webhook(url) => out.set("webhook", text(url)),
+        Channel::Desktop => out.set("desktop", true),
+    }
+    if let Some(quiet) = rule.quiet {
+        out.set("quiet", text(&quiet.to_string()));
+    }
 }
 
 fn gate(out: &mut Lines, gate: &Gate) {

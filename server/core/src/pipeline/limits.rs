@@ -141,7 +141,7 @@ impl Pipeline {
     /// Nothing more is started with the agent until a person says so, or configures it otherwise.
     pub(super) fn drain_agent(&mut self, id: &StoryId, name: AgentName, why: String) {
         if let Some(agent) = self.config.agent(&name).cloned() {
-            self.tell(Topic::Agent, Some(id), format!("agent {name} is drained: {why}"));
+            self.tell(Topic::Drained, Some(id), format!("agent {name} is drained: {why}"));
             self.drained.insert(name, Drain { why, agent });
             self.touch_restless();
         }

@@ -52,7 +52,7 @@ impl Pipeline {
         else {
             return;
         };
-        self.tell(Topic::Waiting, Some(&id), format!("the run is ended: {why}"));
+        self.tell(Topic::Budget, Some(&id), format!("the run is ended: {why}"));
         if let Work::Running(_, run) = &mut self.track_mut(&id).work {
             run.money.over = Some(why);
         }
@@ -70,7 +70,14 @@ impl Pipeline {
         if day > self.spent.0 {
             self.spent = (day, 0.0);
         }
+        let before = self.spent.1;
         self.spent.1 += cost;
+        let limit = self.config.limits.budget_usd;
+        // Of a run that was ended for it people were told then.
+        if limit > 0.0 && before < limit && self.spent.1 >= limit && run.money.over.is_none() {
+            let text = format!("today's budget is spent: ${:.2} of ${limit:.2}", self.spent.1);
+            self.tell(Topic::Budget, None, text);
+        }
         let memory = self.track_mut(id).change();
         memory.cost_usd = Some(memory.cost_usd.unwrap_or_default() + cost);
         used

@@ -124,6 +124,7 @@ impl Peer {
     /// How an agent ended that said nothing of it; what it left is ended as well.
     pub(super) fn how_it_ended(&mut self, has_session: bool) -> Ending {
         self.end();
+        self.hear_the_rest();
         let noise = self.last_noise.make_contiguous().join("\n");
         let status = self.status.map_or_else(|| "it is gone".to_owned(), |status| status.to_string());
         let mut text = format!("the agent ended without an answer ({status})");
@@ -135,6 +136,17 @@ impl Peer {
             (false, _) => Ending::CrashedBeforeSession { text },
             (true, Some(signal)) => Ending::Killed { signal: Some(signal) },
             (true, None) => Ending::Failed { text },
+        }
+    }
+
+    /// Its last words may still be on their way when it is gone. A process that left its group may hold its pipes for ever.
+    fn hear_the_rest(&mut self) {
+        let end = Instant::now() + CLOSE_GRACE;
+        while let Ok(heard) = self.from.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.is_worth_telling(&heard);
+            if Instant::now() >= end {
+                return;
+            }
         }
     }
 

@@ -101,6 +101,7 @@ pub(super) fn tell(world: &World, notice: Notice) {
         json: json.as_ref().map(ToString::to_string),
     };
     let id = world.ledger.record_event(event);
+    world.notifier.tell(id, &notice);
     let story = notice.story.map(|story| story.to_string());
     world.hub.publish(EventLine { id, at: at.to_string(), kind, story, text: notice.text, json });
 }

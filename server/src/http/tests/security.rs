@@ -100,6 +100,7 @@ fn addresses() -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     for (method, path) in &table.listed {
         let path = path.replace("{id}", "42").replace("{run}", "6f2d8f0e-0000-4000-8000-000000000000");
+        let path = path.replace("{name}", "app.js").replace("{tab}", "runs");
         assert!(!path.contains('{'), "{path}: this test does not know what to put in");
         all.push((method.to_string(), path));
     }

@@ -93,6 +93,7 @@ pub(super) fn config() -> Config {
         routes: Vec::new(),
         prices: Vec::new(),
         classifier: None,
+        notify: Vec::new(),
         gates: vec![gate("tests")],
         merge: Merge { protect: vec![".storkit/".to_owned()], ..Merge::default() },
         sandbox: Sandbox::default(),

@@ -57,8 +57,15 @@ impl Story {
             }
             "usage_update" => {
                 let cost = &update["cost"];
-                if text(cost, "currency") == "USD" {
-                    self.cost_usd = money(cost, "amount").or(self.cost_usd);
+                if text(cost, "currency") == "USD"
+                    && let Some(now) = money(cost, "amount")
+                {
+                    let more = now - self.cost_usd.replace(now).unwrap_or_default();
+                    if more > 0.0 {
+                        let model = self.model.clone();
+                        let used = Usage { cost_usd: Some(more), model, ..Usage::default() };
+                        out.push(AgentEvent::Turn { used });
+                    }
                 }
             }
             _ => {}

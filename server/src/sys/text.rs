@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `text` on one line and with nothing in it that a terminal would obey: control characters (C0, DEL, C1), line and
 /// paragraph separators, marks that reorder or hide text are written as `\u{…}`; line ends and tabs become blanks.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -23,7 +23,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// The same for text of several lines, whose line ends and tabs stay.
-pub(super) fn clean_lines(text: &str) -> String {
+pub fn clean_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -38,18 +38,19 @@ pub(super) fn clean_lines(text: &str) -> String {
     out
 }
 
-fn is_dangerous(c: char) -> bool {
+/// Whether a terminal would obey a character, or text would be read otherwise than it stands.
+pub fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Columns that a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub fn width(text: &str) -> usize {
     text.width()
 }
 
 /// `text` cut to `columns` with `…` at its end where something went.
-pub(super) fn cut(text: &str, columns: usize) -> String {
+pub fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
@@ -70,7 +71,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 }
 
 /// `text` cut or filled with blanks to exactly `columns`.
-pub(super) fn fit(text: &str, columns: usize) -> String {
+pub fn fit(text: &str, columns: usize) -> String {
     let mut out = cut(text, columns);
     let short = columns.saturating_sub(width(&out));
     out.extend(std::iter::repeat_n(' ', short));
@@ -78,7 +79,7 @@ pub(super) fn fit(text: &str, columns: usize) -> String {
 }
 
 /// `text` broken at blanks into lines of at most `columns`; a longer word is broken in itself.
-pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -106,7 +107,7 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
 }
 
 /// How long ago an RFC 3339 moment was, in one short word: `12s`, `5m`, `3h`, `2d`; empty where it is none.
-pub(super) fn age(since: &str, now: Timestamp) -> String {
+pub fn age(since: &str, now: Timestamp) -> String {
     let Ok(since) = since.parse::<Timestamp>() else { return String::new() };
     let seconds = now.duration_since(since).as_secs().max(0);
     match seconds {
@@ -118,7 +119,7 @@ pub(super) fn age(since: &str, now: Timestamp) -> String {
 }
 
 /// How long something took, from one moment to the other: `12s`, `5m 3s`, `1h 2m`.
-pub(super) fn span(from: &str, to: &str) -> Option<String> {
+pub fn span(from: &str, to: &str) -> Option<String> {
     let (from, to) = (from.parse::<Timestamp>().ok()?, to.parse::<Timestamp>().ok()?);
     let seconds = to.duration_since(from).as_secs().max(0);
     Some(match seconds {
@@ -129,7 +130,7 @@ pub(super) fn span(from: &str, to: &str) -> Option<String> {
 }
 
 /// `n thing` or `n things`.
-pub(super) fn count(n: usize, thing: &str) -> String {
+pub fn count(n: usize, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 

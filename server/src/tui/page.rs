@@ -1,0 +1,127 @@
+//! A story's own page: its tabs, and what each shows and where it stands.
+
+use std::collections::BTreeSet;
+
+use super::diff::{Diff, Kind};
+
+/// The tabs of a story's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    /// Its text.
+    Story,
+    /// Its runs.
+    Runs,
+    /// Its agent's terminal.
+    Live,
+    /// Its work.
+    Diff,
+    /// What happened to it.
+    History,
+}
+
+impl Tab {
+    /// All, in order.
+    pub(super) const ALL: [Self; 5] = [Self::Story, Self::Runs, Self::Live, Self::Diff, Self::History];
+
+    /// Its word.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Story => "Story",
+            Self::Runs => "Runs",
+            Self::Live => "Live",
+            Self::Diff => "Diff",
+            Self::History => "History",
+        }
+    }
+}
+
+/// Something that is read when it is first looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Loaded<T> {
+    /// Not asked for.
+    Not,
+    /// Asked for.
+    Coming,
+    /// Here.
+    Here(T),
+    /// It could not be read.
+    Failed(String),
+}
+
+/// A diff that is looked through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Review {
+    /// What was changed.
+    pub(super) diff: Diff,
+    /// The row of the cursor.
+    pub(super) row: usize,
+    /// Files that were looked at.
+    pub(super) viewed: BTreeSet<usize>,
+    /// Comments: the row, and the words.
+    pub(super) comments: Vec<(usize, String)>,
+}
+
+impl Review {
+    /// The comments as one text for whoever mends it.
+    pub(super) fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for (row, words) in &self.comments {
+            let Some(row) = self.diff.rows.get(*row) else { continue };
+            let path = self.diff.files.get(row.file).map_or("", |file| file.path.as_str());
+            let place = match row.kind {
+                Kind::Removed => format!("{path}:{} (removed)", row.number),
+                Kind::Same | Kind::Added => format!("{path}:{}", row.number),
+                _ => path.to_owned(),
+            };
+            lines.push(format!("- {place}: {words}"));
+        }
+        lines.join("\n")
+    }
+
+    /// Marks the cursor's file as viewed and goes on to the next one that is not; again: takes the mark off.
+    pub(super) fn toggle_viewed(&mut self) {
+        let Some(file) = self.diff.rows.get(self.row).map(|row| row.file) else { return };
+        if self.viewed.remove(&file) {
+            return;
+        }
+        self.viewed.insert(file);
+        let next = (file + 1..self.diff.files.len()).find(|next| !self.viewed.contains(next));
+        if let Some(next) = next {
+            self.row = self.diff.files[next].row;
+        }
+    }
+}
+
+/// The page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Page {
+    /// The story.
+    pub(super) id: String,
+    /// The open tab.
+    pub(super) tab: Tab,
+    /// The first line that is shown, of tabs that are text.
+    pub(super) top: usize,
+    /// Its work.
+    pub(super) review: Loaded<Review>,
+    /// What happened to it.
+    pub(super) history: Loaded<String>,
+    /// What its last run printed.
+    pub(super) transcript: Loaded<String>,
+    /// The live tab shows the transcript and not the terminal.
+    pub(super) reads: bool,
+}
+
+impl Page {
+    /// A story's page at a tab.
+    pub(super) fn new(id: &str, tab: Tab) -> Self {
+        Self {
+            id: id.to_owned(),
+            tab,
+            top: 0,
+            review: Loaded::Not,
+            history: Loaded::Not,
+            transcript: Loaded::Not,
+            reads: false,
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! A unified diff of git's as files, hunks and lines, with the words that changed and the code coloured.
+//!
+//! It reads text that agents wrote: a line that makes no sense is shown as it is, never trusted.
+
+use super::highlight::{Language, Span, spans};
+
+/// Most lines of one file that are shown; more are counted.
+const FILE_LINES_MAX: usize = 3_000;
+/// Most lines of all files that are shown.
+const LINES_MAX: usize = 20_000;
+/// Longest line that is shown, in bytes.
+const LINE_LEN_MAX: usize = 2_000;
+/// Files with more lines than this start folded.
+const FOLD_AT: usize = 400;
+
+/// One file of a diff.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct File {
+    pub(super) path: String,
+    /// Where it was before, when it was renamed.
+    pub(super) from: Option<String>,
+    pub(super) added: usize,
+    pub(super) removed: usize,
+    /// What git says instead of lines, or besides.
+    pub(super) note: String,
+    pub(super) hunks: Vec<Hunk>,
+    /// Why it starts folded; empty where it does not.
+    pub(super) folded: &'static str,
+    /// Lines that are left out.
+    pub(super) left_out: usize,
+    /// What its content was hashed to: a viewed mark lasts as long.
+    pub(super) blob: String,
+}
+
+/// Lines that stand together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Hunk {
+    pub(super) head: String,
+    pub(super) lines: Vec<Line>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// `a` added, `d` deleted, empty unchanged.
+    pub(super) class: &'static str,
+    pub(super) sign: &'static str,
+    pub(super) old: Option<u32>,
+    pub(super) new: Option<u32>,
+    pub(super) spans: Vec<Span>,
+}
+
+impl Line {
+    /// How a comment names the line.
+    pub(super) fn number(&self) -> u32 {
+        self.new.or(self.old).unwrap_or(0)
+    }
+}
+
+/// Reads what `git diff` prints.
+pub(super) fn parse(text: &str) -> Vec<File> {
+    let mut files: Vec<File> = Vec::new();
+    let mut reader = Reader::default();
+    let mut total = 0;
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("diff --git ") {
+            files.push(File { path: second_name(rest), ..File::default() });
+            reader = Reader { language: Language::Plain, ..Reader::default() };
+            continue;
+        }
+        let Some(file) = files.last_mut() else { continue };
+        if reader.left() {
+            total += 1;
+            reader.line(file, line, total <= LINES_MAX);
+        } else {
+            reader.head(file, line);
+        }
+    }
+    for file in &mut files {
+        file.folded = fold(file);
+        for hunk in &mut file.hunks {
+            mark_words(&mut hunk.lines);
+        }
+    }
+    files
+}
+
+/// The name behind ` b/` of `a/x b/x`, quoted or not. Headers that follow say it more surely.
+fn second_name(rest: &str) -> String {
+    let half = rest.len() / 2;
+    rest.get(half..).map_or(rest, str::trim).trim_matches('"').trim_start_matches("b/").to_owned()
+}
+
+fn named(text: &str) -> String {
+    let text = text.trim_end_matches('\t');
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    text.strip_prefix("a/").or_else(|| text.strip_prefix("b/")).unwrap_or(text).to_owned()
+}
+
+#[derive(Default)]
+struct Reader {
+    old: u32,
+    new: u32,
+    old_left: u32,
+    new_left: u32,
+    shown: usize,
+    language: Language,
+}
+
+impl Reader {
+    fn left(&self) -> bool {
+        self.old_left > 0 || self.new_left > 0
+    }
+
+    fn head(&mut self, file: &mut File, line: &str) {
+        if let Some(rest) = line.strip_prefix("@@ -") {
+            if let Some((old, new)) = ranges(rest) {
+                (self.old, self.old_left) = old;
+                (self.new, self.new_left) = new;
+                file.hunks.push(Hunk { head: line.to_owned(), lines: Vec::new() });
+            }
+        } else if let Some(name) = line.strip_prefix("+++ ") {
+            if name != "/dev/null" {
+                file.path = named(name);
+            }
+            self.language = Language::of(&file.path);
+        } else if let Some(name) = line.strip_prefix("--- ") {
+            if name != "/dev/null" {
+                file.path = named(name);
+            }
+        } else if let Some(name) = line.strip_prefix("rename from ") {
+            file.from = Some(named(name));
+        } else if let Some(name) = line.strip_prefix("rename to ") {
+            file.path = named(name);
+        } else if let Some(rest) = line.strip_prefix("index ") {
+            rest.split(' ').next().unwrap_or_default().clone_into(&mut file.blob);
+        } else if line.starts_with("Binary files") {
+            "A binary file.".clone_into(&mut file.note);
+        } else if line.starts_with("new file") {
+            "New file.".clone_into(&mut file.note);
+        } else if line.starts_with("deleted file") {
+            "Deleted.".clone_into(&mut file.note);
+        } else if let Some(mode) = line.strip_prefix("new mode ") {
+            file.note = format!("Mode {mode}.");
+        }
+    }
+
+    fn line(&mut self, file: &mut File, line: &str, room: bool) {
+        let (class, sign) = match line.as_bytes().first() {
+            Some(b'+') => ("a", "+"),
+            Some(b'-') => ("d", "−"),
+            Some(b'\\') => return,
+            _ => ("", ""),
+        };
+        let (mut old, mut new) = (None, None);
+        if class != "a" {
+            old = Some(self.old);
+            self.old += 1;
+            self.old_left = self.old_left.saturating_sub(1);
+        }
+        if class != "d" {
+            new = Some(self.new);
+            self.new += 1;
+            self.new_left = self.new_left.saturating_sub(1);
+        }
+        file.added += usize::from(class == "a");
+        file.removed += usize::from(class == "d");
+        self.shown += 1;
+        if !room || self.shown > FILE_LINES_MAX {
+            file.left_out += 1;
+            return;
+        }
+        let text = line.get(1..).unwrap_or_default();
+        let end = (0..=LINE_LEN_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        if let Some(hunk) = file.hunks.last_mut() {
+            hunk.lines.push(Line { class, sign, old, new, spans: spans(&text[..end], self.language) });
+        }
+    }
+}
+
+/// Start and length of both sides: `1,2 +3,4 @@ …`.
+fn ranges(text: &str) -> Option<((u32, u32), (u32, u32))> {
+    let mut words = text.split(' ');
+    let range = |text: &str| -> Option<(u32, u32)> {
+        let (start, length) = text.split_once(',').unwrap_or((text, "1"));
+        Some((start.parse().ok()?, length.parse().ok()?))
+    };
+    Some((range(words.next()?)?, range(words.next()?.strip_prefix('+')?)?))
+}
+
+fn fold(file: &File) -> &'static str {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    let locked = matches!(
+        name,
+        "Cargo.lock" | "package-lock.json" | "yarn.lock" | "pnpm-lock.yaml" | "go.sum" | "poetry.lock"
+    );
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    let generated = name.ends_with(".min.js") || end == "snap" || file.path.starts_with("dist/");
+    match file.added + file.removed {
+        _ if locked => "a lock file",
+        _ if generated => "a generated file",
+        lines if lines > FOLD_AT => "a long one",
+        _ => "",
+    }
+}
+
+/// Marks, in a line deleted and the one added for it, what is between their common beginning and end.
+fn mark_words(lines: &mut [Line]) {
+    let mut at = 0;
+    while at < lines.len() {
+        let deleted = lines[at..].iter().take_while(|line| line.class == "d").count();
+        let added = lines[at + deleted..].iter().take_while(|line| line.class == "a").count();
+        if deleted > 0 && deleted == added {
+            for pair in at..at + deleted {
+                let (one, other) = (text(&lines[pair]), text(&lines[pair + deleted]));
+                let (start, ends) = common(&one, &other);
+                // Lines that share little are simply different.
+                if start + ends.2 > one.len().max(other.len()) / 3 {
+                    mark(&mut lines[pair].spans, start, ends.0);
+                    mark(&mut lines[pair + deleted].spans, start, ends.1);
+                }
+            }
+        }
+        at += (deleted + added).max(1);
+    }
+}
+
+fn text(line: &Line) -> String {
+    line.spans.iter().map(|span| span.text.as_str()).collect()
+}
+
+/// The length of the common beginning; where the common end begins in both, and its length.
+fn common(one: &str, other: &str) -> (usize, (usize, usize, usize)) {
+    let start: usize =
+        one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+    let (rest, other_rest) = (&one[start..], &other[start..]);
+    let end: usize = rest
+        .chars()
+        .rev()
+        .zip(other_rest.chars().rev())
+        .take_while(|(a, b)| a == b)
+        .map(|(a, _)| a.len_utf8())
+        .sum();
+    (start, (one.len() - end, other.len() - end, end))
+}
+
+/// Splits spans so that those within the bytes are marked.
+fn mark(spans: &mut Vec<Span>, from: usize, to: usize) {
+    if from >= to {
+        return;
+    }
+    let mut at = 0;
+    let mut split = Vec::with_capacity(spans.len() + 2);
+    for span in spans.drain(..) {
+        let (begin, end) = (at, at + span.text.len());
+        at = end;
+        let cuts = [begin, from.clamp(begin, end), to.clamp(begin, end), end];
+        for (index, pair) in cuts.windows(2).enumerate() {
+            let piece = &span.text[pair[0] - begin..pair[1] - begin];
+            if !piece.is_empty() {
+                split.push(Span { class: span.class, text: piece.to_owned(), marked: index == 1 });
+            }
+        }
+    }
+    *spans = split;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIFF: &str = "diff --git a/src/a.rs b/src/a.rs\nindex 1111111..2222222 100644\n--- a/src/a.rs\n+++ b/src/a.rs\n@@ -1,3 +1,4 @@ fn x\n use a;\n-    let tz = Utc;\n+    let tz = account.zone();\n+    // new\n }\n\\ No newline at end of file\ndiff --git a/x.png b/x.png\nnew file mode 100644\nindex 0000000..3333333\nBinary files /dev/null and b/x.png differ\ndiff --git a/old name b/new name\nsimilarity index 100%\nrename from old name\nrename to new name\n";
+
+    #[test]
+    fn a_diff_is_read_into_files_and_numbered_lines() {
+        let files = parse(DIFF);
+        let heads: Vec<_> = files
+            .iter()
+            .map(|file| (file.path.as_str(), file.added, file.removed, file.note.as_str()))
+            .collect();
+        assert_eq!(
+            heads,
+            [("src/a.rs", 2, 1, ""), ("x.png", 0, 0, "A binary file."), ("new name", 0, 0, "")]
+        );
+        assert_eq!(
+            (files[2].from.as_deref(), files[0].blob.as_str()),
+            (Some("old name"), "1111111..2222222")
+        );
+        let lines: Vec<_> =
+            files[0].hunks[0].lines.iter().map(|line| (line.class, line.old, line.new)).collect();
+        let wanted = [
+            ("", Some(1), Some(1)),
+            ("d", Some(2), None),
+            ("a", None, Some(2)),
+            ("a", None, Some(3)),
+            ("", Some(3), Some(4)),
+        ];
+        assert_eq!(lines, wanted);
+    }
+
+    #[test]
+    fn words_that_changed_are_marked() {
+        let diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-let tz = Utc;\n+let tz = Local;\n";
+        let files = parse(diff);
+        let marked = |line: &Line| -> String {
+            line.spans.iter().filter(|span| span.marked).map(|span| span.text.as_str()).collect()
+        };
+        let lines = &files[0].hunks[0].lines;
+        assert_eq!((marked(&lines[0]).as_str(), marked(&lines[1]).as_str()), ("Utc", "Local"));
+    }
+
+    #[test]
+    fn what_looks_like_a_head_inside_a_hunk_is_a_line_of_it() {
+        let diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,2 +1,2 @@\n--- a/evil\n+++ b/evil\n x\n";
+        let files = parse(diff);
+        assert_eq!((files.len(), files[0].path.as_str()), (1, "a"));
+        assert_eq!(text(&files[0].hunks[0].lines[1]), "++ b/evil");
+    }
+
+    #[test]
+    fn long_and_locked_files_start_folded_and_are_cut() {
+        let mut diff =
+            String::from("diff --git a/b.txt b/b.txt\n--- a/b.txt\n+++ b/b.txt\n@@ -0,0 +1,5000 @@\n");
+        diff.push_str(&"+x\n".repeat(5_000));
+        diff.push_str(
+            "diff --git a/Cargo.lock b/Cargo.lock\n--- a/Cargo.lock\n+++ b/Cargo.lock\n@@ -1 +1 @@\n-a\n+b\n",
+        );
+        let files = parse(&diff);
+        assert_eq!((files[0].added, files[0].left_out, files[0].folded), (5_000, 2_000, "a long one"));
+        assert_eq!(files[1].folded, "a lock file");
+    }
+}
