@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use storkit_core::ids::StoryId;
 use storkit_core::request::{Reply, Request as Ask};
 use storkit_core::snapshot::{AgentView, ProblemView, Status, Why};
 use storkit_core::usage::{GroupBy, RunUsed, UsageReport, report};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::patch::Diff;
 use super::problem::Problem;
@@ -56,6 +56,15 @@ pub(super) struct Piece {
     len: Option<u64>,
     /// The last log of this gate after the run, instead of the run's own.
     gate: Option<String>,
+}
+
+/// A run, and what it does.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RunDetail {
+    #[serde(flatten)]
+    row: RunRow,
+    /// The last line that it printed; null where it has printed nothing.
+    activity: Option<String>,
 }
 
 /// Which file's changes are shown.
@@ -145,9 +154,11 @@ pub(super) async fn diff<S: Service>(
 }
 
 /// Shows one run.
-#[utoipa::path(get, path = "/api/v1/runs/{run}", tag = "runs", params(("run" = String, Path, description = "Its id")), responses((status = 200, body = RunRow)))]
+#[utoipa::path(get, path = "/api/v1/runs/{run}", tag = "runs", params(("run" = String, Path, description = "Its id")), responses((status = 200, body = RunDetail)))]
 pub(super) async fn run<S: Service>(State(service): App<S>, Named(run): Named) -> Answer {
-    Ok(Json(service.run(run).await.ok_or_else(no_run)?).into_response())
+    let row = service.run(run).await.ok_or_else(no_run)?;
+    let activity = service.activity(row.run.clone()).await;
+    Ok(Json(RunDetail { row, activity }).into_response())
 }
 
 /// Shows a piece of what a run or one of its gates printed, as text without control sequences.

@@ -1,7 +1,5 @@
 //! The board's pages over HTTP: a static shell for every address of a page, and fragments below `/ui/`.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -25,10 +23,6 @@ use super::ui_story::{self, Shown};
 use super::{Save, Saved, Service};
 use crate::board::NewStory;
 use crate::web;
-
-/// How long a new story may take to be known, and how often that is looked at.
-const SEEN_WAIT: Duration = Duration::from_secs(3);
-const SEEN_LOOK: Duration = Duration::from_millis(20);
 
 /// Adds the routes of the board's pages.
 pub(super) fn mount<S: Service>(table: Table<Ground<S>>) -> Table<Ground<S>> {
@@ -233,19 +227,7 @@ async fn create<S: Service>(State(service): App<S>, headers: HeaderMap, body: Bo
         body: Some(draft.text()),
     };
     let id = service.create(new).await?;
-    seen(&*service, &id).await;
     Ok((StatusCode::CREATED, Json(json!({ "id": id.as_str() }))).into_response())
-}
-
-/// Waits until the board knows a new story, so that its page can be shown: the board learns of it by its file.
-async fn seen<S: Service>(service: &S, id: &StoryId) {
-    let knows = async {
-        while !status(service).await.is_ok_and(|status| status.find(id.as_str()).is_ok()) {
-            tokio::time::sleep(SEEN_LOOK).await;
-        }
-    };
-    // A board that is slower than that shows the story when it comes.
-    let _ = tokio::time::timeout(SEEN_WAIT, knows).await;
 }
 
 #[derive(Deserialize)]
