@@ -8,6 +8,7 @@ use crate::stage::Stage;
 
 /// A request. Stories are named as a person does: by id or by number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum Request {
     /// The board.
@@ -154,6 +155,7 @@ impl Request {
 
 /// The answer to a request that was carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum Reply {
     /// The board.

@@ -8,6 +8,7 @@ use crate::request::Refusal;
 
 /// `status --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Status {
     /// The project's name: its folder's.
     pub project: String,
@@ -55,6 +56,7 @@ impl Status {
 
 /// The daemon that serves a board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DaemonView {
     /// Its process id.
     pub pid: u32,
@@ -68,6 +70,7 @@ pub struct DaemonView {
 
 /// What a story is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Nothing is to be done.
@@ -118,6 +121,7 @@ impl State {
 
 /// One story of `status --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoryView {
     /// Its id.
     pub id: String,
@@ -163,6 +167,7 @@ pub struct StoryView {
 
 /// One agent of `status --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AgentView {
     /// Its name.
     pub name: String,
@@ -182,6 +187,7 @@ pub struct AgentView {
 
 /// One problem of `status --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProblemView {
     /// The file or folder, relative to the root.
     pub path: String,
@@ -197,6 +203,7 @@ pub struct ProblemView {
 
 /// `why --json`: every condition that keeps a story from moving.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Why {
     /// The story.
     pub id: String,
@@ -208,6 +215,7 @@ pub struct Why {
 
 /// One condition of `why`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Condition {
     /// Its kind, one word: `blocked held dependency agent paused limit …`.
     pub what: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a story stands: the folder that its file is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Written down, nothing is done for it.

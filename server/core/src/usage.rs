@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What runs are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GroupBy {
     /// Their story.
@@ -71,6 +72,7 @@ pub struct RunUsed {
 
 /// Tokens, each counted in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tokens {
     /// Read by the model, and neither from a cache nor into one.
     pub input_tokens: u64,
@@ -84,6 +86,7 @@ pub struct Tokens {
 
 /// A figure over the runs of which it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Spread {
     /// Their average.
     pub average: f64,
@@ -95,6 +98,7 @@ pub struct Spread {
 
 /// One group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Group {
     /// The story, agent, model, day or label; `unknown` or `none` where a run has none.
     pub key: String,
@@ -117,6 +121,7 @@ pub struct Group {
 
 /// Usage, by groups in the order of their keys, and all of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UsageReport {
     /// What the groups are.
     pub by: GroupBy,

@@ -2,7 +2,7 @@
 //! wait for a disk.
 
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,19 +12,22 @@ use storkit_core::ids::{RunId, StoryId};
 use storkit_core::memory::Memory;
 use storkit_core::message::Message as Letter;
 use storkit_core::request::{Refusal, Reply, Request};
+use storkit_core::sighting::FileKey;
 use storkit_core::snapshot::StoryView;
+use storkit_core::stage::Stage;
 use storkit_core::story_file::content_hash;
 use storkit_core::usage::RunUsed;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::dispatcher::Message;
+use super::scanner::Look;
 use super::service::Door;
 use super::world::World;
 use crate::agents::text::Plain;
 use crate::board::{ChangeError, CreateError, NewStory, change_context, read_context};
 use crate::ledger::{Reader, RunRow};
-use crate::mcp::{Desk, Output, Said, StoryFile};
+use crate::mcp::{Desk, Output, Said, StoryFile, Wanted};
 use crate::sys::fs::read_capped;
 
 /// Most bytes of a log that one piece holds.
@@ -35,6 +38,9 @@ const END_LEN: u64 = 64 * 1024;
 const STORY_LEN_MAX: u64 = 1024 * 1024;
 /// How often it is looked whether a run is over, besides at every event.
 const OVER_LOOK: Duration = Duration::from_millis(500);
+/// Longest wait for a story that was made to be on the board, and how often that is looked at.
+const SHOWN_WAIT: Duration = Duration::from_secs(2);
+const SHOWN_LOOK: Duration = Duration::from_millis(20);
 /// Most things that one run says.
 const SAID_MAX: usize = 32;
 
@@ -43,6 +49,23 @@ impl Door {
     async fn off<T: Send + 'static>(&self, work: impl FnOnce(&World) -> T + Send + 'static) -> Option<T> {
         let world = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || work(&world)).await.ok()
+    }
+}
+
+impl Door {
+    /// Waits until the board shows a story that was made, so that who made it finds it. It is made in any case.
+    async fn shown(&self, stage: Stage, id: &StoryId) {
+        let file = FileKey::new(stage, id.file_name());
+        // Where nobody looks any more, the daemon is ending.
+        let _ = self.0.scanner.send(Look::Files(vec![file]));
+        let deadline = Instant::now() + SHOWN_WAIT;
+        while Instant::now() < deadline {
+            match self.ask(Request::Status { all: true }).await {
+                Ok(Reply::Status(status)) if status.find(id.as_str()).is_err() => {}
+                _ => return,
+            }
+            tokio::time::sleep(SHOWN_LOOK).await;
+        }
     }
 }
 
@@ -68,14 +91,17 @@ impl Desk for Door {
     }
 
     async fn create(&self, new: NewStory) -> Result<StoryId, Refusal> {
+        let stage = new.stage;
         let made = self.off(move |world| world.board.create(&new, world.history.highest())).await;
         let made = made.ok_or_else(|| refused("the story was not made", ""))?;
-        made.map_err(|error| match error {
+        let id = made.map_err(|error| match error {
             CreateError::NoTitle | CreateError::TooLong(_) => {
                 Refusal { code: 2, ..refused(error.to_string(), "") }
             }
             CreateError::Board(_) | CreateError::Id(_) => refused(error.to_string(), ""),
-        })
+        })?;
+        self.shown(stage, &id).await;
+        Ok(id)
     }
 
     async fn runs(&self, story: Option<StoryId>) -> Vec<RunRow> {
@@ -100,9 +126,16 @@ impl Desk for Door {
         }
     }
 
-    async fn output(&self, run: String, from: Option<u64>) -> Option<Output> {
-        let row = self.run(run).await?;
-        self.off(move |world| piece(&world.layout.root().join(row.log), from).ok()).await?
+    async fn output(&self, wanted: Wanted) -> Option<Output> {
+        let row = self.run(wanted.run.clone()).await?;
+        self.off(move |world| {
+            let log = world.layout.root().join(&row.log);
+            match &wanted.gate {
+                None => piece(&log, &wanted, Log::Run).ok(),
+                Some(gate) => piece(&gate_log(log.parent()?, &row.run, gate)?, &wanted, Log::Gate).ok(),
+            }
+        })
+        .await?
     }
 
     async fn used(&self) -> (Vec<RunUsed>, bool) {
@@ -152,27 +185,69 @@ fn refused(error: impl Into<String>, hint: &str) -> Refusal {
     Refusal { error: error.into(), hint, code: 1 }
 }
 
-/// A piece of a run's log as text: from a place on, or its end.
-fn piece(log: &Path, from: Option<u64>) -> std::io::Result<Output> {
+/// The last log of a gate after a run: the names of its rounds are `<run>.<gate>.log` and `<run>.<gate>-2.log`.
+fn gate_log(folder: &Path, run: &str, gate: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let logs = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let round = name.to_str()?.strip_prefix(run)?.strip_prefix('.')?.strip_suffix(".log")?;
+        let rest = round.strip_prefix(gate)?;
+        let again = rest.strip_prefix('-').and_then(|rest| rest.parse::<u32>().ok());
+        let number = if rest.is_empty() { 1 } else { again? };
+        entry.file_type().ok()?.is_file().then(|| (number, entry.path()))
+    });
+    logs.max().map(|(_, path)| path)
+}
+
+/// What a log is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    /// Entries, a line each.
+    Run,
+    /// What was printed, as it was.
+    Gate,
+}
+
+/// A piece of a log as text: from a place on, or its end.
+fn piece(log: &Path, wanted: &Wanted, kind: Log) -> std::io::Result<Output> {
+    let len_max = wanted.len.unwrap_or(PIECE_LEN_MAX).clamp(1, PIECE_LEN_MAX);
+    let from = wanted.from;
     let mut file = std::fs::File::open(log)?;
     let size = file.metadata()?.len();
     let from = from.unwrap_or(size.saturating_sub(END_LEN)).min(size);
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
-    file.take(PIECE_LEN_MAX).read_to_end(&mut bytes)?;
+    file.take(len_max).read_to_end(&mut bytes)?;
     // Whole lines alone, unless one is longer than a piece.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    if whole > 0 || (bytes.len() as u64) < PIECE_LEN_MAX {
+    let is_end = kind == Log::Gate && from + bytes.len() as u64 >= size;
+    if !is_end && (whole > 0 || (bytes.len() as u64) < len_max) {
         bytes.truncate(whole);
     }
     let next = from + bytes.len() as u64;
+    let mut text = match kind {
+        Log::Run => lines(&bytes),
+        Log::Gate => printed(&bytes),
+    };
+    text.retain(|c| c != '\r');
+    Ok(Output { text, from, next, size })
+}
+
+/// What a run's log tells.
+fn lines(bytes: &[u8]) -> String {
     let mut plain = Plain::default();
     let mut text = String::new();
     for line in bytes.split(|byte| *byte == b'\n') {
         entry(line, &mut plain, &mut text);
     }
-    text.retain(|c| c != '\r');
-    Ok(Output { text, from, next, size })
+    text
+}
+
+/// What a gate printed.
+fn printed(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    Plain::default().feed(&String::from_utf8_lossy(bytes), &mut text);
+    text
 }
 
 /// One line of a log: what was printed as it is, what the agent did in a line of its own.
@@ -198,6 +273,34 @@ fn entry(line: &[u8], plain: &mut Plain, out: &mut String) {
 mod tests {
     use super::*;
 
+    fn at(log: &Path, from: Option<u64>) -> std::io::Result<Output> {
+        piece(log, &Wanted { from, ..Wanted::default() }, Log::Run)
+    }
+
+    #[test]
+    fn a_gates_last_log_is_found_and_read_in_pieces() {
+        let temp = tempfile::tempdir().expect("a folder");
+        for (name, text) in [
+            ("r.tests.log", "old\n"),
+            ("r.tests-2.log", "\u{1b}[1mnew\u{1b}[0m\nend"),
+            ("r.tests-x.log", ""),
+            ("s.tests-3.log", ""),
+        ] {
+            std::fs::write(temp.path().join(name), text).expect("written");
+        }
+        let log = gate_log(temp.path(), "r", "tests").expect("a log");
+        assert!(log.ends_with("r.tests-2.log"));
+        assert_eq!(gate_log(temp.path(), "r", "../s"), None);
+        assert_eq!(gate_log(temp.path(), "r", ""), None);
+        let read =
+            |from, len| piece(&log, &Wanted { from, len, ..Wanted::default() }, Log::Gate).expect("a log");
+        assert_eq!(read(None, None).text, "new\nend");
+        let part = read(Some(0), Some(14));
+        assert_eq!((part.text.as_str(), part.next, part.size), ("new\n", 12, 15));
+        let part = read(Some(12), Some(2));
+        assert_eq!((part.text.as_str(), part.next), ("en", 14));
+    }
+
     #[test]
     fn a_log_is_read_in_pieces_of_whole_lines_without_control_sequences() {
         let temp = tempfile::tempdir().expect("a folder");
@@ -209,13 +312,13 @@ mod tests {
             r#"{"t":3,"ev":"out","text":"half"#,
         ];
         std::fs::write(&log, lines.join("\n")).expect("written");
-        let whole = piece(&log, None).expect("a log");
+        let whole = at(&log, None).expect("a log");
         assert_eq!(whole.text, "ab\n— tool_use: shell ls\n");
         assert_eq!(whole.size - whole.next, lines[3].len() as u64);
-        let rest = piece(&log, Some(whole.next)).expect("a log");
+        let rest = at(&log, Some(whole.next)).expect("a log");
         assert_eq!((rest.text.as_str(), rest.next), ("", whole.next));
-        assert_eq!(piece(&log, Some(u64::MAX)).expect("a log").from, whole.size);
-        let second = piece(&log, Some(lines[0].len() as u64 + 1)).expect("a log");
+        assert_eq!(at(&log, Some(u64::MAX)).expect("a log").from, whole.size);
+        let second = at(&log, Some(lines[0].len() as u64 + 1)).expect("a log");
         assert_eq!(second.text, whole.text);
     }
 
@@ -224,8 +327,8 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let log = temp.path().join("log");
         std::fs::write(&log, "x".repeat(300 * 1024) + "\n").expect("written");
-        let first = piece(&log, Some(0)).expect("a log");
+        let first = at(&log, Some(0)).expect("a log");
         assert_eq!(first.next, PIECE_LEN_MAX);
-        assert_eq!(piece(&log, Some(first.next)).expect("a log").next, first.size);
+        assert_eq!(at(&log, Some(first.next)).expect("a log").next, first.size);
     }
 }

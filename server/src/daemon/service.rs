@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::world::{Shared, World};
 use crate::agents::cast_of;
-use crate::http::{Server, ServerError, Service, Subscription, TcpServer, Terminal};
+use crate::http::{Server, ServerError, Service, Subscription, Tally, TcpServer, Terminal};
 use crate::mcp::Desk;
 use crate::sys::fs::{FsError, write_atomic};
 use crate::sys::task;
@@ -56,10 +56,24 @@ pub(super) fn view(world: &World) -> DaemonView {
 
 /// Makes `run/` again, with its socket, where somebody removed it (`git clean -fdx` does).
 pub(super) fn mend(world: &Shared) {
-    if !world.serving.load(Ordering::Acquire) || world.layout.socket().symlink_metadata().is_ok() {
+    if !world.serving.load(Ordering::Acquire) {
         return;
     }
-    let made = world.layout.make_run().map_err(|error| error.to_string());
+    let has_socket = world.layout.socket().symlink_metadata().is_ok();
+    if has_socket && world.layout.token().symlink_metadata().is_ok() {
+        return;
+    }
+    let made = world.layout.make_run().and_then(|()| {
+        // Whoever asks by TCP has to read it.
+        world.tokens.mend(&world.layout.token(), &world.layout.tmp())
+    });
+    let made = made.map_err(|error| error.to_string());
+    if has_socket {
+        if let Err(error) = made {
+            tracing::warn!("run/token is gone and cannot be written again: {error}");
+        }
+        return;
+    }
     let opened = made.and_then(|()| open(world).map_err(|error| error.to_string()));
     match opened.and_then(|_| announce(world).map_err(|error| error.to_string())) {
         Ok(()) => tracing::warn!("run/ was gone and has been made again"),
@@ -78,6 +92,10 @@ pub(super) struct Door(pub(super) Shared);
 impl Service for Door {
     fn subscribe(&self, after: Option<u64>) -> Subscription {
         self.0.hub.subscribe(after)
+    }
+
+    fn tally(&self) -> Tally {
+        self.0.hub.tally()
     }
 
     async fn terminal(&self, run: String) -> Option<Terminal> {

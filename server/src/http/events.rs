@@ -1,18 +1,21 @@
 //! Events on their way to many listeners: numbered, remembered for a while, bounded for each.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 /// How many events a listener may lag behind, and how many a new one may catch up on.
 pub(super) const EVENTS_KEPT_MAX: usize = 1_024;
+/// Most gates that are counted, by name and result.
+const GATES_MAX: usize = 200;
 /// The kind of the event that tells a listener to read everything again.
 pub(super) const RESYNC: &str = "resync";
 
 /// One event, as listeners get it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EventLine {
     /// Its number: only grows, with gaps (`Ledger::record_event` gives it).
     pub id: u64,
@@ -41,7 +44,37 @@ impl EventLine {
     }
 }
 
+/// What happened since the daemon began, counted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    /// Events, by their kind.
+    pub kinds: BTreeMap<String, u64>,
+    /// Gates, by name and whether they passed: how many, and how long they took in seconds.
+    pub gates: BTreeMap<(String, bool), (u64, f64)>,
+    /// Listeners now.
+    pub listeners: usize,
+    /// How long the daemon has been up, in seconds.
+    pub uptime_s: u64,
+}
+
+impl Tally {
+    fn count(&mut self, line: &EventLine) {
+        *self.kinds.entry(line.kind.clone()).or_default() += 1;
+        let gates = line.json.as_ref().and_then(|json| json["gates"].as_array());
+        for gate in gates.into_iter().flatten() {
+            let name = gate["name"].as_str().unwrap_or_default().to_owned();
+            let key = (name, gate["failure"].is_null());
+            if self.gates.contains_key(&key) || self.gates.len() < GATES_MAX {
+                let sum = self.gates.entry(key).or_default();
+                sum.0 += 1;
+                sum.1 += gate["took_ms"].as_f64().unwrap_or_default() / 1000.0;
+            }
+        }
+    }
+}
+
 struct Inner {
+    tally: Tally,
     kept: VecDeque<Arc<EventLine>>,
     /// The number before the oldest kept event: who has seen less has missed something.
     before: u64,
@@ -51,6 +84,7 @@ struct Inner {
 pub struct Hub {
     inner: Mutex<Inner>,
     sender: broadcast::Sender<Arc<EventLine>>,
+    began: Instant,
 }
 
 /// What a listener gets: first what it missed, then what happens.
@@ -65,13 +99,15 @@ impl Hub {
     /// A hub whose next event has a number greater than `last`.
     pub fn new(last: u64) -> Self {
         let (sender, _) = broadcast::channel(EVENTS_KEPT_MAX);
-        Self { inner: Mutex::new(Inner { kept: VecDeque::new(), before: last }), sender }
+        let inner = Inner { tally: Tally::default(), kept: VecDeque::new(), before: last };
+        Self { inner: Mutex::new(inner), sender, began: Instant::now() }
     }
 
     /// Tells all listeners. Numbers must grow.
     pub fn publish(&self, line: EventLine) {
         let line = Arc::new(line);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.tally.count(&line);
         if inner.kept.len() == EVENTS_KEPT_MAX
             && let Some(old) = inner.kept.pop_front()
         {
@@ -80,6 +116,12 @@ impl Hub {
         inner.kept.push_back(Arc::clone(&line));
         // Sent under the lock, so that no listener gets an event twice or not at all. No listener is no error.
         let _ = self.sender.send(line);
+    }
+
+    /// What happened so far, in numbers.
+    pub fn tally(&self) -> Tally {
+        let tally = self.inner.lock().unwrap_or_else(PoisonError::into_inner).tally.clone();
+        Tally { listeners: self.sender.receiver_count(), uptime_s: self.began.elapsed().as_secs(), ..tally }
     }
 
     /// Listens, from after the event numbered `after`, or from now on.
@@ -119,6 +161,23 @@ mod tests {
         assert_eq!(ids(&hub.subscribe(Some(15))), []);
         assert_eq!(ids(&hub.subscribe(Some(9))), [(15, RESYNC)]);
         assert_eq!(ids(&hub.subscribe(Some(16))), [(15, RESYNC)]);
+    }
+
+    #[test]
+    fn events_and_gates_are_counted() {
+        let hub = Hub::new(0);
+        let gates = serde_json::json!({ "gates": [
+            { "name": "tests", "failure": null, "took_ms": 1500 },
+            { "name": "lint", "failure": "exit 1", "took_ms": 250 },
+        ]});
+        hub.publish(EventLine { json: Some(gates.clone()), ..line(1) });
+        hub.publish(EventLine { json: Some(gates), ..line(2) });
+        let listener = hub.subscribe(None);
+        let tally = hub.tally();
+        assert_eq!((tally.kinds.get("note"), tally.listeners), (Some(&2), 1));
+        assert_eq!(tally.gates.get(&("tests".to_owned(), true)), Some(&(2, 3.0)));
+        assert_eq!(tally.gates.get(&("lint".to_owned(), false)), Some(&(2, 0.5)));
+        drop(listener);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use storkit_core::request::Refusal;
 
 use super::client::ClientError;
-use super::routes::MCP_STREAM;
+use super::streams::MCP_STREAM;
 use crate::sys::task;
 
 /// Longest head of the daemon's answer, in bytes.

@@ -2,16 +2,27 @@
 //!
 //! A face: it hands requests to a [`Service`] and shows what comes back. It knows no board, no git and no state.
 
+mod acts;
 pub mod client;
 mod events;
 mod guard;
+mod idempotency;
+mod looks;
 mod mcp_stream;
+mod metrics;
+mod openapi;
+mod page;
 mod pages;
+mod patch;
+mod patient;
 mod problem;
+mod read;
 mod routes;
 mod server;
 mod service;
 mod socket;
+mod stories;
+mod streams;
 mod table;
 mod terminal;
 mod tokens;
@@ -21,7 +32,7 @@ mod ui_screen;
 mod ui_story;
 mod watch_terminal;
 
-pub use events::{EventLine, Hub, Subscription};
+pub use events::{EventLine, Hub, Subscription, Tally};
 pub use pages::{Pages, Printed, Save, Saved, Work};
 pub use server::{Server, ServerError, TcpServer};
 pub use service::Service;

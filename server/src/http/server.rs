@@ -17,12 +17,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::guard::{self, Door, Guard};
+use super::patient::Patient;
 use super::socket::{self, SocketError};
 use super::tokens::Tokens;
 use super::{Service, routes};
 
 /// Longest time in which a request's headers must have come.
 const HEADER_WAIT: Duration = Duration::from_secs(5);
+/// Longest time in which the other side may take nothing of what it is sent.
+const WRITE_WAIT: Duration = Duration::from_secs(30);
 /// Most connections at a time; others wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 512;
 /// Most headers of a request.
@@ -196,7 +199,7 @@ where
         .header_read_timeout(HEADER_WAIT)
         .max_headers(HEADERS_MAX)
         .max_buf_size(BUFFER_LEN_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_WAIT)), TowerToHyperService::new(router))
         .with_upgrades();
     let mut connection = pin!(connection);
     // An error here is the client's: it left, or it sent what is no HTTP.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{Pages, Subscription, Terminal};
+use super::{Pages, Subscription, Tally, Terminal};
 use crate::mcp::Desk;
 
 /// The daemon, as the API sees it: all that tools ask of it, and streams. Implemented by the daemon, and by a fake in
@@ -10,6 +10,9 @@ use crate::mcp::Desk;
 pub trait Service: Desk + Pages {
     /// What happens from now on, and before it what happened after the event numbered `after`.
     fn subscribe(&self, after: Option<u64>) -> Subscription;
+
+    /// What happened so far, in numbers.
+    fn tally(&self) -> Tally;
 
     /// The terminal of a run that is known, also of one that is over.
     fn terminal(&self, run: String) -> impl Future<Output = Option<Terminal>> + Send;

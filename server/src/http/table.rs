@@ -29,6 +29,11 @@ impl<G: Clone + Send + Sync + 'static> Table<G> {
         self.add(Method::POST, path, routing::post(handler))
     }
 
+    /// A route that replaces something, of a path that is shown already.
+    pub(super) fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, G>) -> Self {
+        self.add(Method::PUT, path, routing::put(handler))
+    }
+
     /// A route that takes every method, and is listed under the one that matters.
     pub(super) fn any<T: 'static>(self, path: &'static str, handler: impl Handler<T, G>) -> Self {
         self.add(Method::POST, path, routing::any(handler))

@@ -1,6 +1,7 @@
 //! The API over a real socket, with a fake daemon behind it.
 
 mod mcp;
+mod resources;
 mod security;
 
 use std::io::{Read, Write};
@@ -21,7 +22,7 @@ use super::client::{Client, ClientError};
 use super::*;
 use crate::board::NewStory;
 use crate::ledger::RunRow;
-use crate::mcp::{Desk, Output, Said, StoryFile};
+use crate::mcp::{Desk, Output, Said, StoryFile, Wanted};
 
 #[derive(Default)]
 struct Fake {
@@ -85,7 +86,12 @@ fn board(all: bool) -> Status {
     }
 }
 
-impl super::Pages for Fake {}
+impl Pages for Fake {
+    async fn work(&self, _: StoryId) -> Result<Work, Refusal> {
+        let diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+y\n".to_owned();
+        Ok(Work { diff, base: "main".to_owned() })
+    }
+}
 
 impl Desk for Fake {
     async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
@@ -133,8 +139,13 @@ impl Desk for Fake {
         self.run(run).await
     }
 
-    async fn output(&self, _: String, from: Option<u64>) -> Option<Output> {
-        Some(Output { text: "what it printed".to_owned(), from: from.unwrap_or(0), next: 9, size: 9 })
+    async fn output(&self, Wanted { from, gate, .. }: Wanted) -> Option<Output> {
+        gate.is_none_or(|gate| gate == "tests").then(|| Output {
+            text: "what it printed".to_owned(),
+            from: from.unwrap_or(0),
+            next: 9,
+            size: 9,
+        })
     }
 
     async fn used(&self) -> (Vec<RunUsed>, bool) {
@@ -162,6 +173,10 @@ impl Desk for Fake {
 impl Service for Fake {
     fn subscribe(&self, after: Option<u64>) -> Subscription {
         self.hub.subscribe(after)
+    }
+
+    fn tally(&self) -> Tally {
+        self.hub.tally()
     }
 
     async fn terminal(&self, run: String) -> Option<Terminal> {
@@ -268,7 +283,7 @@ fn a_request_is_answered_and_a_refusal_keeps_its_code_and_hint() {
 fn the_routes_give_parts_of_the_board() {
     let served = Served::new();
     assert!(served.get("/healthz").starts_with("HTTP/1.1 200"));
-    assert_eq!(json(&served.get("/api/v1/status?all"))["stories"].as_array().map(Vec::len), Some(4));
+    assert_eq!(json(&served.get("/api/v1/status?all=true"))["stories"].as_array().map(Vec::len), Some(4));
     assert_eq!(json(&served.get("/api/v1/status?all=false"))["stories"].as_array().map(Vec::len), Some(3));
     assert_eq!(json(&served.get("/api/v1/stories")).as_array().map(Vec::len), Some(3));
     for name in ["42", "42_story_login", "42_STORY_login"] {
@@ -309,7 +324,7 @@ fn every_error_is_a_problem_document() {
 #[test]
 fn a_body_over_the_limit_is_refused() {
     let served = Served::new();
-    let len = routes::BODY_LEN_MAX + 1;
+    let len = read::BODY_LEN_MAX + 1;
     let head = format!(
         "POST /api/v1/requests HTTP/1.1\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {len}\r\n\r\n"
     );

@@ -56,6 +56,14 @@ impl Tokens {
         Ok(Self { owner, inner: Mutex::default() })
     }
 
+    /// Writes the owner's token again where its file is gone.
+    pub fn mend(&self, path: &Path, tmp_dir: &Path) -> Result<(), FsError> {
+        if path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        write_atomic(path, self.owner.as_bytes(), tmp_dir, 0o600)
+    }
+
     /// A code that can be traded once, soon.
     pub fn code(&self) -> String {
         let code = random();
@@ -154,6 +162,19 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         std::fs::write(&path, "short").expect("written");
         assert_ne!(tokens(temp.path()).owner, second);
+    }
+
+    #[test]
+    fn a_token_whose_file_is_gone_is_written_again_and_another_one_stays() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let path = temp.path().join("token");
+        let tokens = tokens(temp.path());
+        std::fs::remove_file(&path).expect("removed");
+        tokens.mend(&path, temp.path()).expect("mended");
+        assert_eq!(kept(&path).as_ref(), Some(&tokens.owner));
+        std::fs::write(&path, "another").expect("written");
+        tokens.mend(&path, temp.path()).expect("looked at");
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), "another");
     }
 
     #[test]

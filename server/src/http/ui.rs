@@ -1,7 +1,5 @@
 //! The board's pages over HTTP: a static shell for every address of a page, and fragments below `/ui/`.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -18,16 +16,13 @@ use storkit_core::story_file::content_hash;
 use storkit_core::usage::GroupBy;
 
 use super::problem::Problem;
-use super::routes::{Answer, App, Ground, read_json};
+use super::read::read_json;
+use super::routes::{Answer, App, Ground};
 use super::table::Table;
 use super::ui_story::{self, Shown};
 use super::{Save, Saved, Service};
 use crate::board::NewStory;
 use crate::web;
-
-/// How long a new story may take to be known, and how often that is looked at.
-const SEEN_WAIT: Duration = Duration::from_secs(3);
-const SEEN_LOOK: Duration = Duration::from_millis(20);
 
 /// Adds the routes of the board's pages.
 pub(super) fn mount<S: Service>(table: Table<Ground<S>>) -> Table<Ground<S>> {
@@ -232,19 +227,7 @@ async fn create<S: Service>(State(service): App<S>, headers: HeaderMap, body: Bo
         body: Some(draft.text()),
     };
     let id = service.create(new).await?;
-    seen(&*service, &id).await;
     Ok((StatusCode::CREATED, Json(json!({ "id": id.as_str() }))).into_response())
-}
-
-/// Waits until the board knows a new story, so that its page can be shown: the board learns of it by its file.
-async fn seen<S: Service>(service: &S, id: &StoryId) {
-    let knows = async {
-        while !status(service).await.is_ok_and(|status| status.find(id.as_str()).is_ok()) {
-            tokio::time::sleep(SEEN_LOOK).await;
-        }
-    };
-    // A board that is slower than that shows the story when it comes.
-    let _ = tokio::time::timeout(SEEN_WAIT, knows).await;
 }
 
 #[derive(Deserialize)]

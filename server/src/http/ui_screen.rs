@@ -10,7 +10,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use tokio_stream::Stream;
 
 use super::problem::Problem;
-use super::routes::{Answer, App, KEEP_ALIVE};
+use super::routes::{Answer, App};
+use super::streams::KEEP_ALIVE;
 use super::terminal::Reader;
 use super::{Service, Shown, Terminal};
 use crate::web::Screen;

@@ -21,7 +21,7 @@ const NEWS_MAX: u32 = 20;
 const NEWS_KINDS: &str = "('moved', 'green', 'review', 'blocked', 'merging', 'landed', 'problem')";
 
 /// One run, as the ledger has it or as it was found in its log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunRow {
     /// The run's id.
     pub run: String,

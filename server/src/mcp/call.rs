@@ -19,7 +19,7 @@ use storkit_core::story_file::doc::Doc;
 use storkit_core::usage::{GroupBy, report};
 
 use super::list::TOOLS;
-use super::{Caller, Desk, Grant, Said};
+use super::{Caller, Desk, Grant, Said, Wanted};
 use crate::board::NewStory;
 use crate::ledger::RunRow;
 
@@ -384,7 +384,7 @@ impl<D: Desk> Call<'_, D> {
     async fn get_run_output(&self) -> Answer {
         let of: OfRun = self.args()?;
         let run = self.run_meant(&of).await?.run;
-        let output = self.desk.output(run, of.from).await;
+        let output = self.desk.output(Wanted { run, from: of.from, ..Wanted::default() }).await;
         Ok(json!(output.ok_or_else(|| refused("this run has no output that can be read", ""))?))
     }
 

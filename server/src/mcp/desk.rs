@@ -25,7 +25,7 @@ pub struct StoryFile {
 }
 
 /// A piece of what a run printed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Output {
     /// The text, without control sequences; what the agent did is among it, a line each.
     pub text: String,
@@ -35,6 +35,19 @@ pub struct Output {
     pub next: u64,
     /// How long the log is by now.
     pub size: u64,
+}
+
+/// Which piece of a log is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The run.
+    pub run: String,
+    /// The last log of this gate after the run, instead of the run's own.
+    pub gate: Option<String>,
+    /// From this byte on; none is the log's end.
+    pub from: Option<u64>,
+    /// How many bytes of the log at most; the daemon has a limit of its own.
+    pub len: Option<u64>,
 }
 
 /// What an agent tells storkit by a tool, as it could by a line of its output.
@@ -68,8 +81,8 @@ pub trait Desk: Send + Sync + 'static {
     /// One run, when it is over or this time has passed.
     fn run_over(&self, run: String, wait: Duration) -> impl Future<Output = Option<RunRow>> + Send;
 
-    /// What a run printed, from a place in its log on, or its end; none where there is no such run.
-    fn output(&self, run: String, from: Option<u64>) -> impl Future<Output = Option<Output>> + Send;
+    /// What a run or its gate printed; none where there is no such log.
+    fn output(&self, wanted: Wanted) -> impl Future<Output = Option<Output>> + Send;
 
     /// What each run used, and whether that is all there ever was.
     fn used(&self) -> impl Future<Output = (Vec<RunUsed>, bool)> + Send;

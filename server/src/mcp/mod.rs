@@ -9,5 +9,5 @@ mod list;
 mod server;
 
 pub use caller::{Caller, Grant};
-pub use desk::{Desk, Output, Said, StoryFile};
+pub use desk::{Desk, Output, Said, StoryFile, Wanted};
 pub use server::{Tools, over_http, over_stream};

@@ -125,6 +125,9 @@ fn the_api_on_tcp_takes_the_token_of_its_file_and_open_prints_a_way_in() {
     let daemon = Daemon::start(&project, &["--port", port]);
     assert_eq!(self::address(&daemon), address, "the port is the one that was asked for");
     assert!(status(&address, "/api/v1/stories/1", &token).contains("200"), "and the token has stayed");
+    std::fs::remove_file(run.join("token")).expect("removed");
+    let again = || std::fs::read_to_string(run.join("token")).ok();
+    assert_eq!(daemon.wait_for("the token's file comes back", |_| again()), token);
     daemon.stop();
     project.storkit(&["open"]).expect_code(4);
     project.storkit(&["mcp"]).expect_code(4);

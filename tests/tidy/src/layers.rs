@@ -84,6 +84,11 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
     ("tui_term", &["server/src/tui/"]),
+    // What a type of the API looks like is derived where the type is; the document is made in one place.
+    (
+        "utoipa",
+        &["server/src/http/", "server/core/src/", "server/src/ledger/read.rs", "server/src/mcp/desk.rs"],
+    ),
     ("vt100", &["server/src/tui/", "server/src/web/screen.rs"]),
 ];
 
