@@ -1,17 +1,16 @@
 //! One POST of JSON, within bounds of time and size.
 //!
-//! The only place that knows the HTTP client. It follows no redirect: a key goes where the configuration says and
-//! nowhere else. Proxies are those of the environment.
+//! Proxies are those of the environment.
 
 use std::io::Read;
 use std::time::Duration;
 
 use reqwest::blocking::{Client as Inner, Response};
-use reqwest::redirect::Policy;
 use serde_json::Value;
 use storkit_core::runtime::{Ending, RETRY_AFTER_MAX_S};
 
 use super::configuration;
+use crate::sys::https::{Patience, client, words};
 
 /// Longest time for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);
@@ -54,25 +53,9 @@ impl Client {
     pub(super) fn new(base_url: &str) -> Result<Self, Ending> {
         let failed =
             |error: reqwest::Error| configuration(format!("cannot reach {base_url}: {}", words(error)));
-        let url = reqwest::Url::parse(base_url);
-        let scheme = url.as_ref().map(reqwest::Url::scheme).unwrap_or_default();
-        let mut builder = Inner::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_WITHIN)
-            .timeout(ANSWER_WITHIN)
-            .user_agent(concat!("storkit/", env!("CARGO_PKG_VERSION")));
-        match scheme {
-            "https" => {
-                // Only the first call in a process does something.
-                let _ = rustls::crypto::ring::default_provider().install_default();
-            }
-            // Nothing is verified here, so a machine without certificates will do.
-            "http" => {
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                builder = builder.tls_certs_only([]);
-            }
-            _ => return Err(configuration(format!("`{base_url}` is no http or https address"))),
-        }
+        let patience = Patience { connect: CONNECT_WITHIN, answer: ANSWER_WITHIN };
+        let builder = client(base_url, patience)
+            .ok_or_else(|| configuration(format!("`{base_url}` is no http or https address")))?;
         builder.build().map(Self).map_err(failed)
     }
 
@@ -101,18 +84,6 @@ impl Client {
         }
         Ok(Answer { status, retry_after_s, body: serde_json::from_slice(&bytes).unwrap_or_default() })
     }
-}
-
-/// An error and what is behind it, without the address: its path may hold a secret.
-fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 fn retry_after(response: &Response) -> Option<u64> {

@@ -1,8 +1,10 @@
 //! The bottom of the shell: processes, files, clocks, threads and words for a terminal, each behind one door.
 
 pub mod cancel;
+pub mod emulator;
 pub mod failpoint;
 pub mod fs;
+pub mod https;
 pub mod layout;
 pub mod lease;
 pub mod lock;

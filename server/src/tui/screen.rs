@@ -1,36 +1,19 @@
 //! An agent's terminal as cells: its output goes into a terminal emulator, and only what that shows is ever drawn.
 
-use std::cell::Cell as Flag;
-use std::num::NonZeroU16;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::look::Look;
+use crate::sys::emulator::{Bounds, Emulator, Lost};
 use crate::sys::text::is_dangerous;
 
-/// Rows that are kept above the screen.
-const SCROLLBACK_MAX: usize = 5_000;
-/// The size of a terminal of which nobody has said its size: columns, rows.
-const SIZE: (u16, u16) = (120, 40);
-/// Largest side that is believed.
-const SIDE_MAX: u16 = 1_000;
-
-thread_local! {
-    static PARSING: Flag<bool> = const { Flag::new(false) };
-}
-
-/// Whether this thread is in the emulator, whose panics are caught here.
-pub(super) fn is_parsing() -> bool {
-    PARSING.get()
-}
+const BOUNDS: Bounds = Bounds { size: (120, 40), side_max: 1_000, scrollback: 5_000 };
 
 /// One run's terminal.
 pub(super) struct Screen {
-    parser: vt100::Parser,
+    emulator: Emulator,
     /// What made the emulator fail; then nothing more is fed.
     broken: bool,
     /// Rows scrolled up from the newest.
@@ -40,30 +23,22 @@ pub(super) struct Screen {
 impl Screen {
     /// An empty terminal.
     pub(super) fn new() -> Self {
-        let (columns, rows) = SIZE;
-        let parser = vt100::Parser::new(side(rows), side(columns), SCROLLBACK_MAX);
-        Self { parser, broken: false, back: 0 }
+        Self { emulator: Emulator::new(BOUNDS), broken: false, back: 0 }
     }
 
     /// Takes output, whatever it holds.
     pub(super) fn feed(&mut self, text: &str) {
-        self.guarded(|parser| parser.process(text.as_bytes()));
+        self.guarded(|emulator| emulator.feed(text));
         self.scroll(0);
     }
 
     /// The terminal has another size.
     pub(super) fn resize(&mut self, columns: u16, rows: u16) {
-        self.guarded(|parser| parser.set_size(side(rows), side(columns)));
+        self.guarded(|emulator| emulator.resize(columns, rows));
     }
 
-    fn guarded(&mut self, work: impl FnOnce(&mut vt100::Parser)) {
-        if self.broken {
-            return;
-        }
-        PARSING.set(true);
-        let parser = &mut self.parser;
-        self.broken = catch_unwind(AssertUnwindSafe(|| work(parser))).is_err();
-        PARSING.set(false);
+    fn guarded(&mut self, work: impl FnOnce(&mut Emulator) -> Result<(), Lost>) {
+        self.broken = self.broken || work(&mut self.emulator).is_err();
     }
 
     /// Whether the newest is shown.
@@ -73,9 +48,10 @@ impl Screen {
 
     /// Scrolls back by so many rows, or forward where negative.
     pub(super) fn scroll(&mut self, by: isize) {
-        let most = self.parser.screen().scrollback_len();
-        self.back = self.back.saturating_add_signed(by).min(most);
-        self.parser.screen_mut().set_scrollback(self.back);
+        let most = self.emulator.screen().scrollback_len();
+        let back = self.back.saturating_add_signed(by).min(most);
+        self.back = back;
+        self.guarded(|emulator| emulator.look(|screen| screen.set_scrollback(back)));
     }
 
     /// Shows the newest again.
@@ -85,7 +61,7 @@ impl Screen {
 
     /// Draws the terminal's lower left part that fits: cropped, never resized.
     pub(super) fn draw(&self, look: Look, area: Rect, buffer: &mut Buffer) {
-        let screen = self.parser.screen();
+        let screen = self.emulator.screen();
         let (rows, columns) = screen.size();
         // Below the last row with text nothing is worth its place.
         let used = (0..rows.get())
@@ -119,10 +95,6 @@ impl Screen {
             );
         }
     }
-}
-
-fn side(length: u16) -> NonZeroU16 {
-    NonZeroU16::new(length.clamp(1, SIDE_MAX)).unwrap_or(NonZeroU16::MIN)
 }
 
 /// What is drawn of a cell: its text without what a terminal would obey, where it fits; else a blank.

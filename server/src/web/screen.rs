@@ -1,19 +1,13 @@
 //! A run's terminal as rows of text in classes: what a page sets as text, never as markup, and no byte of the agent's
 //! reaches it as anything else.
 
-use std::num::NonZeroU16;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use serde::Serialize;
-use vt100::{Cell, Color, Parser};
+use vt100::{Cell, Color};
 
-/// The size of a terminal that nobody types into.
-const COLUMNS: u16 = 120;
-const ROWS: u16 = 40;
-/// Most columns and rows that are kept.
-const SIZE_MAX: u16 = 300;
-/// Lines above the screen that are kept.
-const SCROLLBACK: usize = 2_000;
+use crate::sys::emulator::{Bounds, Emulator, Lost};
+use crate::sys::text::is_dangerous;
+
+const BOUNDS: Bounds = Bounds { size: (120, 40), side_max: 300, scrollback: 2_000 };
 
 /// A run of characters in one look: its text and its classes.
 pub(super) type Piece = (String, String);
@@ -29,76 +23,81 @@ pub struct Change {
     pub rows: Vec<(usize, Vec<Piece>)>,
 }
 
-/// A terminal that draws nowhere.
+/// A run's terminal, and what of it was told.
 pub struct Screen {
-    parser: Parser,
-    shown: Vec<Vec<Piece>>,
-    /// Lines above the screen that were told of.
-    told: usize,
-    whole: bool,
+    emulator: Emulator,
+    told: Told,
+}
+
+/// What of a terminal was told.
+#[derive(Default)]
+struct Told {
+    rows: Vec<Vec<Piece>>,
+    /// Lines above the screen.
+    above: usize,
+    /// Its rows were; else all of them come next.
+    any: bool,
 }
 
 impl Default for Screen {
     fn default() -> Self {
-        Self { parser: parser(COLUMNS, ROWS), shown: Vec::new(), told: 0, whole: true }
+        Self { emulator: Emulator::new(BOUNDS), told: Told::default() }
     }
 }
 
-fn parser(columns: u16, rows: u16) -> Parser {
-    let size = |value: u16| NonZeroU16::new(value.clamp(1, SIZE_MAX)).expect("at least 1");
-    Parser::new(size(rows), size(columns), SCROLLBACK)
-}
-
 impl Screen {
-    /// Takes what the agent printed. A terminal that the parser cannot follow begins anew.
+    /// Takes what the agent printed. A terminal that cannot be followed begins anew.
     pub fn feed(&mut self, text: &str) {
-        let fed = catch_unwind(AssertUnwindSafe(|| self.parser.process(text.as_bytes())));
-        if fed.is_err() {
-            *self = Self::default();
-        }
+        let fed = self.emulator.feed(text);
+        self.or_anew(fed, BOUNDS.size);
     }
 
     /// Takes another size.
     pub fn resize(&mut self, columns: u16, rows: u16) {
-        let size = |value: u16| NonZeroU16::new(value.clamp(1, SIZE_MAX)).expect("at least 1");
-        let screen = AssertUnwindSafe(|| self.parser.screen_mut().set_size(size(rows), size(columns)));
-        if catch_unwind(screen).is_err() {
-            *self = Self { parser: parser(columns, rows), ..Self::default() };
+        let resized = self.emulator.resize(columns, rows);
+        self.or_anew(resized, (columns, rows));
+        self.told.any = false;
+    }
+
+    fn or_anew(&mut self, done: Result<(), Lost>, size: (u16, u16)) {
+        if done.is_err() {
+            *self = Self { emulator: Emulator::new(Bounds { size, ..BOUNDS }), told: Told::default() };
         }
-        self.whole = true;
     }
 
     /// What changed since the last call; none where nothing did.
     pub fn change(&mut self) -> Option<Change> {
-        let looked = catch_unwind(AssertUnwindSafe(|| self.look()));
-        looked.unwrap_or_else(|_| {
-            *self = Self::default();
-            None
-        })
+        let told = &mut self.told;
+        let looked = self.emulator.look(|screen| told.change(screen));
+        self.or_anew(looked.as_ref().map(drop).map_err(|lost| *lost), BOUNDS.size);
+        looked.ok().flatten()
     }
+}
 
-    fn look(&mut self) -> Option<Change> {
-        let (rows, columns) = self.parser.screen().size();
+impl Told {
+    fn change(&mut self, screen: &mut vt100::Screen) -> Option<Change> {
+        let (rows, columns) = screen.size();
         let (rows, columns) = (rows.get(), columns.get());
-        let above = self.parser.screen().scrollback_len();
+        let above = screen.scrollback_len();
         let mut change = Change { size: (columns, rows), ..Change::default() };
         // A full memory of lines no longer grows: what leaves then is told of no more than the memory holds.
-        let new = above.saturating_sub(self.told);
+        let new = above.saturating_sub(self.above);
         for back in (1..=new).rev() {
-            self.parser.screen_mut().set_scrollback(back);
-            change.gone.push(row(self.parser.screen(), 0, columns));
+            screen.set_scrollback(back);
+            change.gone.push(row(screen, 0, columns));
         }
-        self.parser.screen_mut().set_scrollback(0);
-        self.told = above;
-        let now: Vec<Vec<Piece>> = (0..rows).map(|at| row(self.parser.screen(), at, columns)).collect();
+        screen.set_scrollback(0);
+        self.above = above;
+        let now: Vec<Vec<Piece>> = (0..rows).map(|at| row(screen, at, columns)).collect();
+        let whole = !std::mem::replace(&mut self.any, true);
         for (at, pieces) in now.iter().enumerate() {
-            if self.whole || self.shown.get(at) != Some(pieces) {
+            if whole || self.rows.get(at) != Some(pieces) {
                 change.rows.push((at, pieces.clone()));
             }
         }
-        self.shown = now;
-        let any = std::mem::take(&mut self.whole) || !change.rows.is_empty() || !change.gone.is_empty();
-        any.then_some(change)
+        self.rows = now;
+        let is_news = whole || !change.rows.is_empty() || !change.gone.is_empty();
+        is_news.then_some(change)
     }
 }
 
@@ -111,7 +110,7 @@ fn row(screen: &vt100::Screen, at: u16, columns: u16) -> Vec<Piece> {
         };
         let text: String = match cell.contents() {
             "" => " ".to_owned(),
-            text => text.chars().filter(|c| !is_hidden(*c)).collect(),
+            text => text.chars().filter(|c| !is_dangerous(*c)).collect(),
         };
         let class = classes(cell);
         match pieces.last_mut() {
@@ -128,11 +127,6 @@ fn row(screen: &vt100::Screen, at: u16, columns: u16) -> Vec<Piece> {
         text.truncate(text.trim_end().len());
     }
     pieces
-}
-
-/// What turns the direction of text, or has no width.
-const fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The classes of a cell: `f0` to `f15`, `b0` to `b15`, `bold dim it ul inv`.
@@ -203,7 +197,7 @@ mod tests {
         let mut screen = Screen::default();
         screen.feed("one\r\ntwo \u{1b}[31mred\u{1b}[0m\r\n");
         let first = screen.change().expect("a change");
-        assert_eq!(first.rows.len(), usize::from(ROWS));
+        assert_eq!(first.rows.len(), usize::from(BOUNDS.size.1));
         assert_eq!(texts(&first), [(0, "one".to_owned()), (1, "two red".to_owned())]);
         assert_eq!(first.rows[1].1[1], ("red".to_owned(), "f1".to_owned()));
         assert_eq!(screen.change(), None);

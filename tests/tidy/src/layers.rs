@@ -66,11 +66,11 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("notify", &["server/src/watch/"]),
     ("portable_pty", &["server/src/agents/"]),
     ("ratatui", &["server/src/tui/"]),
-    ("reqwest", &["server/src/api_agent/", "server/src/notify/"]),
+    ("reqwest", &["server/src/api_agent/http.rs", "server/src/sys/https.rs"]),
     ("rmcp", &["server/src/mcp/"]),
     ("rusqlite", &["server/src/ledger/"]),
     ("rusqlite_migration", &["server/src/ledger/"]),
-    ("rustls", &["server/src/api_agent/", "server/src/notify/"]),
+    ("rustls", &["server/src/sys/https.rs"]),
     (
         "tokio",
         &[
@@ -89,7 +89,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
         "utoipa",
         &["server/src/http/", "server/core/src/", "server/src/ledger/read.rs", "server/src/mcp/desk.rs"],
     ),
-    ("vt100", &["server/src/tui/", "server/src/web/screen.rs"]),
+    ("vt100", &["server/src/sys/emulator.rs", "server/src/tui/screen.rs", "server/src/web/screen.rs"]),
 ];
 
 /// What the core may not name, as the beginning of a path or as any word of one.

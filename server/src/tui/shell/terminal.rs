@@ -16,8 +16,8 @@ use ratatui::crossterm::{cursor, execute, queue};
 use ratatui::layout::Rect;
 
 use super::super::model::Model;
-use super::super::screen::is_parsing;
 use super::super::view;
+use crate::sys::emulator::is_parsing;
 
 /// Where a terminal does not say its size.
 const SIZE_DEFAULT: (u16, u16) = (80, 24);
