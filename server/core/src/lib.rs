@@ -20,6 +20,7 @@ pub mod leave;
 pub mod memory;
 pub mod message;
 pub mod notify;
+pub mod patch;
 pub mod pipeline;
 pub mod price;
 pub mod prompt;

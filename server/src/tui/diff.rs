@@ -1,4 +1,6 @@
-//! A unified diff, read into rows that can be walked: files, hunks, lines with their numbers. Pure.
+//! A unified diff as rows that can be walked. Pure.
+
+use storkit_core::patch;
 
 /// What a row of a diff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,68 +55,36 @@ pub(super) struct Diff {
 }
 
 impl Diff {
-    /// Reads what `git diff` prints. Nothing of it is refused: what is not understood is a note.
+    /// Reads what `git diff` prints.
     pub(super) fn parse(text: &str) -> Self {
         let mut diff = Self::default();
-        // How many lines of the hunk are still to come, on either side; then the next numbers.
-        let (mut left, mut at) = ((0_u32, 0_u32), (0_u32, 0_u32));
-        for line in text.lines() {
-            if left == (0, 0) {
-                if let Some(rest) = line.strip_prefix("diff --git ") {
-                    diff.begin(rest);
-                } else if let Some((old, new)) = hunk(line) {
-                    (left, at) = ((old.1, new.1), (old.0, new.0));
-                    diff.push(Kind::Hunk, 0, line);
-                } else {
-                    diff.head(line);
-                }
-                continue;
+        for file in patch::files(text) {
+            let (added, removed) = file.size();
+            let head = File { path: file.path.clone(), added, removed, row: diff.rows.len() };
+            diff.files.push(head);
+            diff.push(Kind::File, 0, &file.path);
+            for note in &file.notes {
+                diff.push(Kind::Note, 0, note);
             }
-            let (sign, rest) = line.split_at_checked(1).unwrap_or(("", line));
-            match sign {
-                "+" => {
-                    diff.push(Kind::Added, at.1, rest);
-                    (left.1, at.1) = (left.1.saturating_sub(1), at.1 + 1);
-                }
-                "-" => {
-                    diff.push(Kind::Removed, at.0, rest);
-                    (left.0, at.0) = (left.0.saturating_sub(1), at.0 + 1);
-                }
-                "\\" => diff.push(Kind::Note, 0, line),
-                _ => {
-                    diff.push(Kind::Same, at.1, rest);
-                    left = (left.0.saturating_sub(1), left.1.saturating_sub(1));
-                    at = (at.0 + 1, at.1 + 1);
+            for row in file.rows() {
+                match row {
+                    patch::Row::Hunk(head) => diff.push(Kind::Hunk, 0, head),
+                    patch::Row::Remark(text) => diff.push(Kind::Note, 0, text),
+                    patch::Row::Line(line) => {
+                        let kind = match (line.old, line.new) {
+                            (None, _) => Kind::Added,
+                            (_, None) => Kind::Removed,
+                            _ => Kind::Same,
+                        };
+                        diff.push(kind, line.new.or(line.old).unwrap_or(0), line.text);
+                    }
                 }
             }
         }
         diff
     }
 
-    fn begin(&mut self, paths: &str) {
-        // `a/x b/x`: the half behind the blank in the middle, until a `+++` says it better.
-        let half = paths.len() / 2;
-        let path = paths.get(half..).unwrap_or(paths).trim().trim_start_matches("b/").to_owned();
-        self.files.push(File { path: path.clone(), added: 0, removed: 0, row: self.rows.len() });
-        self.push(Kind::File, 0, &path);
-    }
-
-    /// A line between a file's head and its first hunk.
-    fn head(&mut self, line: &str) {
-        let named = line.strip_prefix("+++ b/").or_else(|| line.strip_prefix("--- a/"));
-        if let (Some(path), Some(file)) = (named, self.files.last_mut()) {
-            path.trim_end_matches('\t').clone_into(&mut file.path);
-            file.path.clone_into(&mut self.rows[file.row].text);
-        } else if !["index ", "--- ", "+++ "].iter().any(|word| line.starts_with(word)) && !line.is_empty() {
-            self.push(Kind::Note, 0, line);
-        }
-    }
-
     fn push(&mut self, kind: Kind, number: u32, text: &str) {
-        if let Some(file) = self.files.last_mut() {
-            file.added += usize::from(kind == Kind::Added);
-            file.removed += usize::from(kind == Kind::Removed);
-        }
         let file = self.files.len().saturating_sub(1);
         self.rows.push(Row { kind, number, text: text.to_owned(), file });
     }
@@ -133,17 +103,6 @@ impl Diff {
             (0..row.min(self.rows.len())).rev().find(is)
         }
     }
-}
-
-/// First line and number of lines, on either side, of `@@ -41,7 +41,12 @@ …`.
-fn hunk(line: &str) -> Option<((u32, u32), (u32, u32))> {
-    let (old, rest) = line.strip_prefix("@@ -")?.split_once(" +")?;
-    let (new, _) = rest.split_once(" @@")?;
-    let side = |text: &str| match text.split_once(',') {
-        Some((from, count)) => Some((from.parse().ok()?, count.parse().ok()?)),
-        None => Some((text.parse().ok()?, 1)),
-    };
-    Some((side(old)?, side(new)?))
 }
 
 #[cfg(test)]
@@ -167,14 +126,5 @@ mod tests {
         assert_eq!(diff.step(0, Kind::File, true), Some(7));
         assert_eq!(diff.step(7, Kind::Hunk, false), Some(1));
         assert_eq!(diff.step(11, Kind::File, true), None);
-    }
-
-    #[test]
-    fn nothing_is_refused() {
-        for text in ["", "@@ -1 +1 @@", "@@ -9,9 +9,9 @@\nx", "diff --git", "diff --git é", "@@ -x,1 +1 @@"]
-        {
-            let diff = Diff::parse(text);
-            assert!(diff.rows.len() <= 2, "{text:?}");
-        }
     }
 }

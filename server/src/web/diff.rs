@@ -2,6 +2,8 @@
 //!
 //! It reads text that agents wrote: a line that makes no sense is shown as it is, never trusted.
 
+use storkit_core::patch::{self, FilePatch, Row};
+
 use super::highlight::{Language, Span, spans};
 
 /// Most lines of one file that are shown; more are counted.
@@ -59,133 +61,61 @@ impl Line {
 
 /// Reads what `git diff` prints.
 pub(super) fn parse(text: &str) -> Vec<File> {
-    let mut files: Vec<File> = Vec::new();
-    let mut reader = Reader::default();
-    let mut total = 0;
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("diff --git ") {
-            files.push(File { path: second_name(rest), ..File::default() });
-            reader = Reader { language: Language::Plain, ..Reader::default() };
-            continue;
-        }
-        let Some(file) = files.last_mut() else { continue };
-        if reader.left() {
-            total += 1;
-            reader.line(file, line, total <= LINES_MAX);
-        } else {
-            reader.head(file, line);
-        }
-    }
-    for file in &mut files {
-        file.folded = fold(file);
-        for hunk in &mut file.hunks {
-            mark_words(&mut hunk.lines);
-        }
-    }
-    files
+    let mut left = LINES_MAX;
+    patch::files(text).map(|patch| file(&patch, &mut left)).collect()
 }
 
-/// The name behind ` b/` of `a/x b/x`, quoted or not. Headers that follow say it more surely.
-fn second_name(rest: &str) -> String {
-    let half = rest.len() / 2;
-    rest.get(half..).map_or(rest, str::trim).trim_matches('"').trim_start_matches("b/").to_owned()
-}
-
-fn named(text: &str) -> String {
-    let text = text.trim_end_matches('\t');
-    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    text.strip_prefix("a/").or_else(|| text.strip_prefix("b/")).unwrap_or(text).to_owned()
-}
-
-#[derive(Default)]
-struct Reader {
-    old: u32,
-    new: u32,
-    old_left: u32,
-    new_left: u32,
-    shown: usize,
-    language: Language,
-}
-
-impl Reader {
-    fn left(&self) -> bool {
-        self.old_left > 0 || self.new_left > 0
-    }
-
-    fn head(&mut self, file: &mut File, line: &str) {
-        if let Some(rest) = line.strip_prefix("@@ -") {
-            if let Some((old, new)) = ranges(rest) {
-                (self.old, self.old_left) = old;
-                (self.new, self.new_left) = new;
-                file.hunks.push(Hunk { head: line.to_owned(), lines: Vec::new() });
-            }
-        } else if let Some(name) = line.strip_prefix("+++ ") {
-            if name != "/dev/null" {
-                file.path = named(name);
-            }
-            self.language = Language::of(&file.path);
-        } else if let Some(name) = line.strip_prefix("--- ") {
-            if name != "/dev/null" {
-                file.path = named(name);
-            }
-        } else if let Some(name) = line.strip_prefix("rename from ") {
-            file.from = Some(named(name));
-        } else if let Some(name) = line.strip_prefix("rename to ") {
-            file.path = named(name);
-        } else if let Some(rest) = line.strip_prefix("index ") {
-            rest.split(' ').next().unwrap_or_default().clone_into(&mut file.blob);
-        } else if line.starts_with("Binary files") {
-            "A binary file.".clone_into(&mut file.note);
-        } else if line.starts_with("new file") {
-            "New file.".clone_into(&mut file.note);
-        } else if line.starts_with("deleted file") {
-            "Deleted.".clone_into(&mut file.note);
-        } else if let Some(mode) = line.strip_prefix("new mode ") {
-            file.note = format!("Mode {mode}.");
-        }
-    }
-
-    fn line(&mut self, file: &mut File, line: &str, room: bool) {
-        let (class, sign) = match line.as_bytes().first() {
-            Some(b'+') => ("a", "+"),
-            Some(b'-') => ("d", "−"),
-            Some(b'\\') => return,
-            _ => ("", ""),
-        };
-        let (mut old, mut new) = (None, None);
-        if class != "a" {
-            old = Some(self.old);
-            self.old += 1;
-            self.old_left = self.old_left.saturating_sub(1);
-        }
-        if class != "d" {
-            new = Some(self.new);
-            self.new += 1;
-            self.new_left = self.new_left.saturating_sub(1);
-        }
-        file.added += usize::from(class == "a");
-        file.removed += usize::from(class == "d");
-        self.shown += 1;
-        if !room || self.shown > FILE_LINES_MAX {
-            file.left_out += 1;
-            return;
-        }
-        let text = line.get(1..).unwrap_or_default();
-        let end = (0..=LINE_LEN_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        if let Some(hunk) = file.hunks.last_mut() {
-            hunk.lines.push(Line { class, sign, old, new, spans: spans(&text[..end], self.language) });
-        }
-    }
-}
-
-/// Start and length of both sides: `1,2 +3,4 @@ …`.
-fn ranges(text: &str) -> Option<((u32, u32), (u32, u32))> {
-    let mut words = text.split(' ');
-    let range = |text: &str| -> Option<(u32, u32)> {
-        let (start, length) = text.split_once(',').unwrap_or((text, "1"));
-        Some((start.parse().ok()?, length.parse().ok()?))
+/// One file, of which no more lines are shown than are left for all.
+fn file(patch: &FilePatch<'_>, left: &mut usize) -> File {
+    let (added, removed) = patch.size();
+    let language = Language::of(&patch.path);
+    let mut file = File {
+        path: patch.path.clone(),
+        from: patch.from.map(str::to_owned),
+        blob: patch.blob.to_owned(),
+        note: patch.notes.iter().filter_map(|note| said(note)).next_back().unwrap_or_default(),
+        added,
+        removed,
+        ..File::default()
     };
-    Some((range(words.next()?)?, range(words.next()?.strip_prefix('+')?)?))
+    let mut room = FILE_LINES_MAX.min(*left);
+    for row in patch.rows() {
+        match row {
+            Row::Hunk(head) => file.hunks.push(Hunk { head: head.to_owned(), lines: Vec::new() }),
+            Row::Remark(_) => {}
+            Row::Line(_) if room == 0 => file.left_out += 1,
+            Row::Line(line) => {
+                (room, *left) = (room - 1, *left - 1);
+                if let Some(hunk) = file.hunks.last_mut() {
+                    hunk.lines.push(shown(&line, language));
+                }
+            }
+        }
+    }
+    file.folded = fold(&file);
+    for hunk in &mut file.hunks {
+        mark_words(&mut hunk.lines);
+    }
+    file
+}
+
+/// What git says of a file, in words for a person; none where its lines say it.
+fn said(note: &str) -> Option<String> {
+    if let Some(mode) = note.strip_prefix("new mode ") {
+        return Some(format!("Mode {mode}."));
+    }
+    let words = [("Binary files", "A binary file."), ("new file", "New file."), ("deleted file", "Deleted.")];
+    words.iter().find(|(begin, _)| note.starts_with(begin)).map(|(_, words)| (*words).to_owned())
+}
+
+fn shown(line: &patch::Line<'_>, language: Language) -> Line {
+    let (class, sign) = match (line.old, line.new) {
+        (None, _) => ("a", "+"),
+        (_, None) => ("d", "−"),
+        _ => ("", ""),
+    };
+    let text = &line.text[..line.text.floor_char_boundary(LINE_LEN_MAX)];
+    Line { class, sign, old: line.old, new: line.new, spans: spans(text, language) }
 }
 
 fn fold(file: &File) -> &'static str {
@@ -307,14 +237,6 @@ mod tests {
         };
         let lines = &files[0].hunks[0].lines;
         assert_eq!((marked(&lines[0]).as_str(), marked(&lines[1]).as_str()), ("Utc", "Local"));
-    }
-
-    #[test]
-    fn what_looks_like_a_head_inside_a_hunk_is_a_line_of_it() {
-        let diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,2 +1,2 @@\n--- a/evil\n+++ b/evil\n x\n";
-        let files = parse(diff);
-        assert_eq!((files.len(), files[0].path.as_str()), (1, "a"));
-        assert_eq!(text(&files[0].hunks[0].lines[1]), "++ b/evil");
     }
 
     #[test]
