@@ -16,6 +16,7 @@ pub mod shim;
 mod spec;
 mod sweep;
 pub mod text;
+pub mod transcript;
 
 pub use cast::cast_of;
 pub use log::LOG_LEN_MAX;

@@ -25,7 +25,7 @@ use std::time::Duration;
 use storkit_core::ids::StoryId;
 use storkit_core::stage::Stage;
 
-use crate::sys::fs::{Dir, FsError};
+use crate::sys::fs::{Dir, FsError, read_capped};
 pub use crate::sys::layout::Layout;
 pub use by_git::{GitEye, HeadState, Touched, by_git};
 pub use context::{ChangeError, change_context, read_context};
@@ -36,6 +36,7 @@ pub use kept::KEPT_FOR;
 pub use objects::{GitError, RunGit};
 pub use past::{Change, Past, PastError, Restored, Undone};
 pub use record::BOARD_REF;
+use text::STORY_BYTES_MAX;
 
 /// How long, and how hard, an edit tries to find a file at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,12 @@ impl Board {
         };
         board.check_file_systems()?;
         Ok(board)
+    }
+
+    /// The bytes of a story's file, of which a link is not followed; none where they are too many.
+    pub fn read(&self, id: &StoryId, stage: Stage) -> std::io::Result<Option<Vec<u8>>> {
+        let (mut file, _) = self.stage_dir(stage)?.open_file(id.file_name())?;
+        read_capped(&mut file, STORY_BYTES_MAX)
     }
 
     /// Watches HEAD and the stash from now on, so that scans can tell git's changes of the board from a person's.

@@ -12,10 +12,11 @@ use super::args::LogsArgs;
 use super::exit::{Exit, Failure, Outcome, io};
 use super::out::Out;
 use super::style::{self, paint};
-use super::text::{clean, clean_lines};
+use super::text::clean;
 use super::{Context, ask, find};
-use crate::agents;
+use crate::agents::transcript::Transcript;
 use crate::ledger::{RunRow, runs_of_logs};
+use crate::sys::fs::last_lines;
 
 /// How often a log that is followed is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -100,7 +101,7 @@ fn show_gate(out: Out, folder: &Path, run: &RunRow, gate: &str, raw: bool) -> Ou
     let mut bytes = Vec::new();
     File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io("read", &path))?;
     let text = String::from_utf8_lossy(&bytes);
-    out.data(&Plain::new(raw).next(&text))?;
+    out.data(&Transcript::new(raw, mark).printed(&text))?;
     Ok(Exit::Done)
 }
 
@@ -108,26 +109,14 @@ fn show_gate(out: Out, folder: &Path, run: &RunRow, gate: &str, raw: bool) -> Ou
 pub(super) fn last_run(root: &Path, logs: &Path, id: &StoryId) -> Result<String, Failure> {
     let runs = runs_of_logs(logs, Some(id));
     let path = root.join(&choose(&runs, None, id)?.log);
-    let mut file = File::open(&path).map_err(io("read", &path))?;
-    let len = file.metadata().map_err(io("read", &path))?.len();
-    let skipped = len.saturating_sub(TAIL_LEN_MAX);
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(skipped)).map_err(io("read", &path))?;
-    file.take(TAIL_LEN_MAX).read_to_end(&mut bytes).map_err(io("read", &path))?;
-    let text = String::from_utf8_lossy(&bytes);
-    // The first line may be the end of one.
-    let lines = text.lines().skip(usize::from(skipped > 0));
-    let mut plain = Plain::new(false);
-    let mut out = if skipped > 0 { format!("… {skipped} bytes before this\n") } else { String::new() };
-    for line in lines {
-        out.push_str(&plain.entry(line));
-    }
-    Ok(anstream::adapter::strip_str(&out).to_string())
+    let (log, skipped) = last_lines(&path, TAIL_LEN_MAX).map_err(io("read", &path))?;
+    let before = if skipped > 0 { format!("… {skipped} bytes before this\n") } else { String::new() };
+    Ok(before + &Transcript::of(&log))
 }
 
 fn show_run(context: &Context, path: &Path, args: &LogsArgs) -> Outcome {
     let mut log = BufReader::new(File::open(path).map_err(io("read", path))?);
-    let mut plain = Plain::new(args.raw);
+    let mut transcript = Transcript::new(args.raw, mark);
     let mut changed = Instant::now();
     let mut line = Vec::new();
     loop {
@@ -151,7 +140,7 @@ fn show_run(context: &Context, path: &Path, args: &LogsArgs) -> Outcome {
             continue;
         }
         let text = String::from_utf8_lossy(&line);
-        let shown = if context.out.json { text.clone().into_owned() } else { plain.entry(&text) };
+        let shown = if context.out.json { text.clone().into_owned() } else { transcript.entry(&line) };
         let ended = is_end(&text);
         context.out.data(&shown)?;
         line.clear();
@@ -167,77 +156,8 @@ fn is_end(line: &str) -> bool {
         && serde_json::from_str::<Value>(line).is_ok_and(|entry| entry["ev"] == "end")
 }
 
-/// Output as text, without what a terminal would obey; sequences may be split over entries.
-struct Plain {
-    raw: bool,
-    strip: agents::text::Plain,
-    at_line_start: bool,
-}
-
-impl Plain {
-    fn new(raw: bool) -> Self {
-        Self { raw, strip: agents::text::Plain::default(), at_line_start: true }
-    }
-
-    fn next(&mut self, text: &str) -> String {
-        let shown = if self.raw {
-            text.to_owned()
-        } else {
-            let mut stripped = String::new();
-            self.strip.feed(text, &mut stripped);
-            clean_lines(&stripped)
-        };
-        if let Some(last) = shown.chars().next_back() {
-            self.at_line_start = last == '\n';
-        }
-        shown
-    }
-
-    /// One line of a run's log, as a person reads it.
-    fn entry(&mut self, line: &str) -> String {
-        let Ok(entry) = serde_json::from_str::<Value>(line) else { return String::new() };
-        let text = |key: &str| entry[key].as_str().unwrap_or_default();
-        let note = match text("ev") {
-            "out" if self.raw => return self.next(text("text")),
-            "out" => return self.next(&without_events(text("text"))),
-            "start" => format!(
-                "run {} of {} by {}, attempt {}",
-                entry["number"],
-                clean(text("story")),
-                clean(text("agent")),
-                entry["attempt"]
-            ),
-            "end" => {
-                let status = match (entry["exit"].as_i64(), entry["signal"].as_i64()) {
-                    (Some(exit), _) => format!(" (exit {exit})"),
-                    (None, Some(signal)) => format!(" (signal {signal})"),
-                    (None, None) => String::new(),
-                };
-                format!("ended: {}{status}", clean(entry["how"].as_str().unwrap_or("unknown")))
-            }
-            // What it used comes with the sum; what it said stands for itself.
-            "" | "turn" => return String::new(),
-            "usage" => format!("usage: {} tokens in, {} out", entry["input_tokens"], entry["output_tokens"]),
-            other => {
-                let words =
-                    [text("text"), text("id")].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-                format!("{}: {}", clean(other), clean(words))
-            }
-        };
-        let gap = if self.at_line_start { "" } else { "\n" };
-        self.at_line_start = true;
-        format!("{gap}{}\n", paint(style::FAINT, &format!("— {note}")))
-    }
-}
-
-/// Output without the lines by which the agent told storkit something: each is shown as what it says.
-fn without_events(text: &str) -> String {
-    let is_event = |line: &str| {
-        let line = line.trim();
-        line.starts_with('{')
-            && serde_json::from_str::<Value>(line).is_ok_and(|event| event["storkit"].is_string())
-    };
-    text.split_inclusive('\n').filter(|line| !is_event(line)).collect()
+fn mark(note: &str) -> String {
+    paint(style::FAINT, note)
 }
 
 #[cfg(test)]
@@ -245,31 +165,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_sequences_are_taken_out_also_when_they_are_split() {
-        let mut plain = Plain::new(false);
-        assert_eq!(plain.next("a\u{1b}[3"), "a");
-        assert_eq!(plain.next("1mred\u{1b}[0m\u{1b}]0;title\u{7}b\r\n"), "redb\n");
-        assert_eq!(plain.next("\u{9b}31m\u{8}x\u{202e}"), "x\\u{202e}");
-        assert_eq!(Plain::new(true).next("\u{1b}[31m"), "\u{1b}[31m");
-    }
-
-    #[test]
-    fn entries_of_a_log_are_shown_as_a_person_reads_them() {
-        let mut plain = Plain::new(false);
-        let lines = [
-            r#"{"t":0,"ev":"start","run":"r","story":"1_a","stage":"coder","agent":"coder-1","attempt":2,"number":3,"at":"x"}"#,
-            r#"{"t":1,"ev":"out","text":"{\"storkit\":\"summary\",\"text\":\"x\"}\r\nworking"}"#,
-            r#"{"t":1,"ev":"question","text":"red or\nblue?"}"#,
-            "no json",
-            r#"{"ev":"end","how":"done","exit":0,"signal":null}"#,
-        ];
-        let shown: String = lines.iter().map(|line| plain.entry(line)).collect();
-        let shown = anstream::adapter::strip_str(&shown).to_string();
-        assert_eq!(
-            shown,
-            "— run 3 of 1_a by coder-1, attempt 2\nworking\n— question: red or blue?\n— ended: done (exit 0)\n"
-        );
-        assert!(is_end(lines[4]) && !is_end(lines[1]));
+    fn the_last_entry_is_known() {
+        assert!(is_end(r#"{"ev":"end","how":"done","exit":0,"signal":null}"#));
+        assert!(!is_end(r#"{"t":1,"ev":"out","text":"\"ev\":\"end\""}"#));
     }
 
     #[test]

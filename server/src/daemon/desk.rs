@@ -1,12 +1,8 @@
 //! What tools and routes ask of the daemon: requests go to the one loop, looks at files and ledger to threads that may
 //! wait for a disk.
 
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use storkit_core::context;
 use storkit_core::ids::{RunId, StoryId};
 use storkit_core::memory::Memory;
@@ -21,21 +17,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::dispatcher::Message;
+use super::logs;
 use super::scanner::Look;
-use super::service::Door;
-use super::world::World;
-use crate::agents::text::Plain;
+use super::service::{Door, refused};
 use crate::board::{ChangeError, CreateError, NewStory, change_context, read_context};
 use crate::ledger::{Reader, RunRow};
 use crate::mcp::{Desk, Output, Said, StoryFile, Wanted};
-use crate::sys::fs::read_capped;
 
-/// Most bytes of a log that one piece holds.
-const PIECE_LEN_MAX: u64 = 256 * 1024;
-/// How many bytes of a log's end are shown where no place is named.
-const END_LEN: u64 = 64 * 1024;
-/// Most bytes of a story's file.
-const STORY_LEN_MAX: u64 = 1024 * 1024;
 /// How often it is looked whether a run is over, besides at every event.
 const OVER_LOOK: Duration = Duration::from_millis(500);
 /// Longest wait for a story that was made to be on the board, and how often that is looked at.
@@ -43,14 +31,6 @@ const SHOWN_WAIT: Duration = Duration::from_secs(2);
 const SHOWN_LOOK: Duration = Duration::from_millis(20);
 /// Most things that one run says.
 const SAID_MAX: usize = 32;
-
-impl Door {
-    /// Does what may wait for a disk on a thread for that; none where that thread came to harm.
-    async fn off<T: Send + 'static>(&self, work: impl FnOnce(&World) -> T + Send + 'static) -> Option<T> {
-        let world = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&world)).await.ok()
-    }
-}
 
 impl Door {
     /// Waits until the board shows a story that was made, so that who made it finds it. It is made in any case.
@@ -80,10 +60,9 @@ impl Desk for Door {
     }
 
     async fn file(&self, story: &StoryView) -> Option<StoryFile> {
-        let path = story.path.clone();
+        let (id, stage) = (StoryId::new(&story.id).ok()?, Stage::parse(&story.stage)?);
         self.off(move |world| {
-            let mut file = std::fs::File::open(world.layout.root().join(path)).ok()?;
-            let bytes = read_capped(&mut file, STORY_LEN_MAX).ok()??;
+            let bytes = world.board.read(&id, stage).ok()??;
             let seen = content_hash(&bytes);
             Some(StoryFile { text: String::from_utf8(bytes).ok()?, seen })
         })
@@ -130,10 +109,7 @@ impl Desk for Door {
         let row = self.run(wanted.run.clone()).await?;
         self.off(move |world| {
             let log = world.layout.root().join(&row.log);
-            match &wanted.gate {
-                None => piece(&log, &wanted, Log::Run).ok(),
-                Some(gate) => piece(&gate_log(log.parent()?, &row.run, gate)?, &wanted, Log::Gate).ok(),
-            }
+            logs::piece(&log, &row.run, &wanted).ok()
         })
         .await?
     }
@@ -177,158 +153,5 @@ impl Desk for Door {
         }
         heard.push(said);
         Ok(())
-    }
-}
-
-fn refused(error: impl Into<String>, hint: &str) -> Refusal {
-    let hint = (!hint.is_empty()).then(|| hint.to_owned());
-    Refusal { error: error.into(), hint, code: 1 }
-}
-
-/// The last log of a gate after a run: the names of its rounds are `<run>.<gate>.log` and `<run>.<gate>-2.log`.
-fn gate_log(folder: &Path, run: &str, gate: &str) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(folder).ok()?.flatten();
-    let logs = entries.filter_map(|entry| {
-        let name = entry.file_name();
-        let round = name.to_str()?.strip_prefix(run)?.strip_prefix('.')?.strip_suffix(".log")?;
-        let rest = round.strip_prefix(gate)?;
-        let again = rest.strip_prefix('-').and_then(|rest| rest.parse::<u32>().ok());
-        let number = if rest.is_empty() { 1 } else { again? };
-        entry.file_type().ok()?.is_file().then(|| (number, entry.path()))
-    });
-    logs.max().map(|(_, path)| path)
-}
-
-/// What a log is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Log {
-    /// Entries, a line each.
-    Run,
-    /// What was printed, as it was.
-    Gate,
-}
-
-/// A piece of a log as text: from a place on, or its end.
-fn piece(log: &Path, wanted: &Wanted, kind: Log) -> std::io::Result<Output> {
-    let len_max = wanted.len.unwrap_or(PIECE_LEN_MAX).clamp(1, PIECE_LEN_MAX);
-    let from = wanted.from;
-    let mut file = std::fs::File::open(log)?;
-    let size = file.metadata()?.len();
-    let from = from.unwrap_or(size.saturating_sub(END_LEN)).min(size);
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(len_max).read_to_end(&mut bytes)?;
-    // Whole lines alone, unless one is longer than a piece.
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let is_end = kind == Log::Gate && from + bytes.len() as u64 >= size;
-    if !is_end && (whole > 0 || (bytes.len() as u64) < len_max) {
-        bytes.truncate(whole);
-    }
-    let next = from + bytes.len() as u64;
-    let mut text = match kind {
-        Log::Run => lines(&bytes),
-        Log::Gate => printed(&bytes),
-    };
-    text.retain(|c| c != '\r');
-    Ok(Output { text, from, next, size })
-}
-
-/// What a run's log tells.
-fn lines(bytes: &[u8]) -> String {
-    let mut plain = Plain::default();
-    let mut text = String::new();
-    for line in bytes.split(|byte| *byte == b'\n') {
-        entry(line, &mut plain, &mut text);
-    }
-    text
-}
-
-/// What a gate printed.
-fn printed(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    Plain::default().feed(&String::from_utf8_lossy(bytes), &mut text);
-    text
-}
-
-/// One line of a log: what was printed as it is, what the agent did in a line of its own.
-fn entry(line: &[u8], plain: &mut Plain, out: &mut String) {
-    let Ok(entry) = serde_json::from_slice::<Value>(line) else { return };
-    match entry["ev"].as_str().unwrap_or_default() {
-        "out" => plain.feed(entry["text"].as_str().unwrap_or_default(), out),
-        "text" | "tool_use" | "tool_result" | "question" | "summary" | "reject" | "merge_failed"
-        | "notice" => {
-            if !out.is_empty() && !out.ends_with('\n') {
-                out.push('\n');
-            }
-            let words = ["tool", "input", "text"].map(|key| entry[key].as_str().unwrap_or_default());
-            let mut words = words.join(" ");
-            words.retain(|c| !c.is_control() || c == '\n' || c == '\t');
-            out.push_str(&format!("— {}: {}\n", entry["ev"].as_str().unwrap_or_default(), words.trim()));
-        }
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(log: &Path, from: Option<u64>) -> std::io::Result<Output> {
-        piece(log, &Wanted { from, ..Wanted::default() }, Log::Run)
-    }
-
-    #[test]
-    fn a_gates_last_log_is_found_and_read_in_pieces() {
-        let temp = tempfile::tempdir().expect("a folder");
-        for (name, text) in [
-            ("r.tests.log", "old\n"),
-            ("r.tests-2.log", "\u{1b}[1mnew\u{1b}[0m\nend"),
-            ("r.tests-x.log", ""),
-            ("s.tests-3.log", ""),
-        ] {
-            std::fs::write(temp.path().join(name), text).expect("written");
-        }
-        let log = gate_log(temp.path(), "r", "tests").expect("a log");
-        assert!(log.ends_with("r.tests-2.log"));
-        assert_eq!(gate_log(temp.path(), "r", "../s"), None);
-        assert_eq!(gate_log(temp.path(), "r", ""), None);
-        let read =
-            |from, len| piece(&log, &Wanted { from, len, ..Wanted::default() }, Log::Gate).expect("a log");
-        assert_eq!(read(None, None).text, "new\nend");
-        let part = read(Some(0), Some(14));
-        assert_eq!((part.text.as_str(), part.next, part.size), ("new\n", 12, 15));
-        let part = read(Some(12), Some(2));
-        assert_eq!((part.text.as_str(), part.next), ("en", 14));
-    }
-
-    #[test]
-    fn a_log_is_read_in_pieces_of_whole_lines_without_control_sequences() {
-        let temp = tempfile::tempdir().expect("a folder");
-        let log = temp.path().join("log");
-        let lines = [
-            r#"{"t":0,"ev":"start"}"#,
-            r#"{"t":1,"ev":"out","text":"a\u001b[31mb\u001b[0m\r\n"}"#,
-            r#"{"t":2,"ev":"tool_use","id":"1","tool":"shell","input":"ls"}"#,
-            r#"{"t":3,"ev":"out","text":"half"#,
-        ];
-        std::fs::write(&log, lines.join("\n")).expect("written");
-        let whole = at(&log, None).expect("a log");
-        assert_eq!(whole.text, "ab\n— tool_use: shell ls\n");
-        assert_eq!(whole.size - whole.next, lines[3].len() as u64);
-        let rest = at(&log, Some(whole.next)).expect("a log");
-        assert_eq!((rest.text.as_str(), rest.next), ("", whole.next));
-        assert_eq!(at(&log, Some(u64::MAX)).expect("a log").from, whole.size);
-        let second = at(&log, Some(lines[0].len() as u64 + 1)).expect("a log");
-        assert_eq!(second.text, whole.text);
-    }
-
-    #[test]
-    fn a_line_longer_than_a_piece_is_passed_over_piece_by_piece() {
-        let temp = tempfile::tempdir().expect("a folder");
-        let log = temp.path().join("log");
-        std::fs::write(&log, "x".repeat(300 * 1024) + "\n").expect("written");
-        let first = at(&log, Some(0)).expect("a log");
-        assert_eq!(first.next, PIECE_LEN_MAX);
-        assert_eq!(at(&log, Some(first.next)).expect("a log").next, first.size);
     }
 }

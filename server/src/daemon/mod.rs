@@ -8,6 +8,7 @@ mod desk;
 mod dispatcher;
 mod executor;
 mod janitor;
+mod logs;
 mod pages;
 mod prompt;
 mod pulse;

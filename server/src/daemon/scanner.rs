@@ -158,7 +158,7 @@ impl Work {
         if wanted.config {
             let event = settings::again(&self.world.layout, &self.world.base_branch);
             if let Event::Configured(config, _) = &event {
-                self.world.keep_warm(config);
+                self.world.configure(config);
             }
             self.world.send(event);
         }

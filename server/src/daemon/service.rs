@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use storkit_core::config::Server as At;
 use storkit_core::event::Event;
 use storkit_core::ids::RunId;
+use storkit_core::request::Refusal;
 use storkit_core::snapshot::DaemonView;
 use tokio::task::JoinHandle;
 
@@ -88,6 +89,23 @@ const BEGIN_LOOK: Duration = Duration::from_millis(20);
 /// The daemon behind the API.
 #[derive(Clone)]
 pub(super) struct Door(pub(super) Shared);
+
+impl Door {
+    /// Does what may wait for a disk on a thread for that; none where that thread came to harm.
+    pub(super) async fn off<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&World) -> T + Send + 'static,
+    ) -> Option<T> {
+        let world = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&world)).await.ok()
+    }
+}
+
+/// A no, with the way out where there is one.
+pub(super) fn refused(error: impl Into<String>, hint: &str) -> Refusal {
+    let hint = (!hint.is_empty()).then(|| hint.to_owned());
+    Refusal { error: error.into(), hint, code: 1 }
+}
 
 impl Service for Door {
     fn subscribe(&self, after: Option<u64>) -> Subscription {

@@ -73,14 +73,14 @@ pub fn run(options: &Options, serving: Serving) -> Result<(), UpError> {
     let (looks, scans) = std::sync::mpsc::channel();
     let (warm, warmings) = std::sync::mpsc::channel();
     let _runtime = runtime.enter();
-    let world = Arc::new(world(options, &repo, base, (inbox, looks, warm))?);
+    let world = Arc::new(world(options, &repo, &config, (inbox, looks, warm))?);
     reach("start.world_open");
     let tcp = service::take_port(&world, &config.server, options.port)?;
     find_container(&world);
     let recovery = recover(&world, &config)?;
     let scanner = Scanner::start(&world, scans)?;
     let warmer = Warmer::start(&world, warmings)?;
-    world.keep_warm(&config);
+    world.configure(&config);
     let mut dispatcher = Dispatcher::new(Arc::clone(&world), Pipeline::new(seed(), config), messages);
     dispatcher.once = options.once;
     dispatcher.around = surroundings(&world, recovery.problems);
@@ -126,7 +126,7 @@ type Channels = (
     std::sync::mpsc::Sender<Warm>,
 );
 
-fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels) -> Result<World, UpError> {
+fn world(options: &Options, repo: &Repo, config: &Arc<Config>, channels: Channels) -> Result<World, UpError> {
     let layout = Layout::new(&options.root);
     let run_git = run_git(repo);
     let eye = GitEye::open(&layout, repo.git_dir().to_path_buf(), Some(&run_git)).map_err(board_git)?;
@@ -149,7 +149,8 @@ fn world(options: &Options, repo: &Repo, base_branch: String, channels: Channels
     Ok(World {
         layout,
         repo: repo.clone(),
-        base_branch,
+        base_branch: config.base_branch.clone().expect("it was filled in"),
+        config: Mutex::new(Arc::clone(config)),
         board,
         history,
         ledger,

@@ -38,6 +38,8 @@ pub(super) struct World {
     pub(super) history: History,
     /// The ledger.
     pub(super) ledger: Ledger,
+    /// The configuration in force.
+    pub(super) config: Mutex<Arc<Config>>,
     /// Who is told of what happens outside of storkit.
     pub(super) notifier: Notifier,
     /// Who listens to what happens.
@@ -84,6 +86,17 @@ impl World {
     /// Hands an event to the pipeline. A daemon that has ended hears nothing more.
     pub(super) fn send(&self, event: Event) {
         let _ = self.inbox.send(Message::Event(event));
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a configuration in force for all that is not the pipeline, which hears of it by an event.
+    pub(super) fn configure(&self, config: &Arc<Config>) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(config);
+        self.keep_warm(config);
     }
 
     /// Has worktrees made in advance, when nothing else starts.

@@ -60,11 +60,6 @@ pub trait Pages: Send + Sync + 'static {
         async { Around::default() }
     }
 
-    /// The text of a story's file; none where it cannot be read.
-    fn text(&self, _id: StoryId, _stage: Stage) -> impl Future<Output = Option<String>> + Send {
-        async { None }
-    }
-
     /// The last line that a run printed; none where it has printed nothing.
     fn activity(&self, _run: String) -> impl Future<Output = Option<String>> + Send {
         async { None }

@@ -244,17 +244,18 @@ async fn save<S: Service>(
 ) -> Answer {
     let edited: Edited = read_json(&headers, body).await?;
     let status = status(&*service).await?;
-    let (id, stage) = place(status.find(&name)?)?;
+    let story = status.find(&name)?;
+    let (id, stage) = place(story)?;
     let was = edited.was.parse().unwrap_or(0);
-    let saved = service.save(Save { id: id.clone(), stage, was, text: edited.text.clone() }).await?;
+    let saved = service.save(Save { id, stage, was, text: edited.text.clone() }).await?;
     Ok(match saved {
         Saved::Written => {
             let was = content_hash(edited.text.as_bytes()).to_string();
             Json(json!({ "was": was })).into_response()
         }
         Saved::Changed => {
-            let text = service.text(id, stage).await.unwrap_or_default();
-            let was = content_hash(text.as_bytes()).to_string();
+            let (text, was) =
+                service.file(story).await.map(|file| (file.text, file.seen.to_string())).unwrap_or_default();
             (
                 StatusCode::CONFLICT,
                 Json(json!({ "detail": "the file has changed meanwhile", "was": was, "text": text })),

@@ -3,7 +3,6 @@
 use storkit_core::snapshot::{State, Status};
 
 use super::Service;
-use super::ui::place;
 use crate::web;
 
 /// Most cards whose words are looked up for one answer; others say what the snapshot says.
@@ -18,10 +17,7 @@ pub(super) async fn tell<S: Service>(service: &S, status: &mut Status) {
     for story in stories.take(LOOKS_MAX) {
         let words = match (story.state, &story.run) {
             (State::Running, Some(run)) if story.reason.is_none() => service.activity(run.clone()).await,
-            (State::Question, _) => match place(story) {
-                Ok((id, stage)) => service.text(id, stage).await.and_then(|text| web::asked(&text)),
-                Err(_) => None,
-            },
+            (State::Question, _) => service.file(story).await.and_then(|file| web::asked(&file.text)),
             _ => None,
         };
         if let Some(words) = words {

@@ -3,7 +3,6 @@
 use axum::http::StatusCode;
 use storkit_core::ids::StoryId;
 use storkit_core::snapshot::{Status, StoryView};
-use storkit_core::stage::Stage;
 use storkit_core::time::words;
 
 use super::Service;
@@ -29,9 +28,9 @@ impl Shown {
     pub(super) async fn look<S: Service>(service: &S, name: &str) -> Result<Self, Problem> {
         let status = status(service).await?;
         let found = status.find(name)?;
-        let (id, stage): (StoryId, Stage) = place(found)?;
+        let (id, _) = place(found)?;
         let at = status.stories.iter().position(|story| std::ptr::eq(story, found)).unwrap_or(0);
-        let text = service.text(id.clone(), stage).await;
+        let text = service.file(found).await.map(|file| file.text);
         let runs = service.runs(Some(id.clone())).await;
         Ok(Self { status, at, id, text, runs })
     }

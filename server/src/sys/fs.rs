@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -230,6 +230,22 @@ pub fn read_capped(file: &mut File, cap: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let length = file.take(cap + 1).read_to_end(&mut bytes)?;
     Ok((u64::try_from(length).is_ok_and(|length| length <= cap)).then_some(bytes))
+}
+
+/// The last bytes of the file at `path`, at most so many, and how many stand before them: whole lines, unless it is
+/// read from its beginning.
+pub fn last_lines(path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)> {
+    let mut file = File::open(path)?;
+    let skipped = file.metadata()?.len().saturating_sub(most);
+    file.seek(io::SeekFrom::Start(skipped))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    if skipped == 0 {
+        return Ok((bytes, 0));
+    }
+    let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+    bytes.drain(..end);
+    Ok((bytes, skipped + end as u64))
 }
 
 /// Makes names added to or taken from the folder `path` last.
