@@ -13,14 +13,14 @@ use crate::common::WORK;
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
 
 /// A terminal of a test's own, with a shell in it.
-struct Tmux<'p> {
+pub(crate) struct Tmux<'p> {
     project: &'p TestProject,
     socket: PathBuf,
 }
 
 impl<'p> Tmux<'p> {
     /// Opens it; none where tmux is not here.
-    fn open(project: &'p TestProject, (columns, rows): (u16, u16)) -> Option<Self> {
+    pub(crate) fn open(project: &'p TestProject, (columns, rows): (u16, u16)) -> Option<Self> {
         let tmux = Self { project, socket: project.top().join(format!("tmux-{columns}x{rows}")) };
         let size = [columns.to_string(), rows.to_string()];
         let mut command = tmux.command();
@@ -52,20 +52,20 @@ impl<'p> Tmux<'p> {
     }
 
     /// Types text as it is.
-    fn text(&self, text: &str) {
+    pub(crate) fn text(&self, text: &str) {
         self.run(&["send-keys", "-l", "--", text]);
     }
 
     /// Presses a key by tmux's name.
-    fn key(&self, key: &str) {
+    pub(crate) fn key(&self, key: &str) {
         self.run(&["send-keys", key]);
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.run(&["capture-pane", "-p"])
     }
 
-    fn wait(&self, words: &str) -> String {
+    pub(crate) fn wait(&self, words: &str) -> String {
         wait_for(CEILING, &format!("{words:?} on the screen, not:\n{}", self.screen()), || {
             Some(self.screen()).filter(|screen| screen.contains(words))
         })
@@ -76,13 +76,13 @@ impl<'p> Tmux<'p> {
         self.run(&["display-message", "-p", &format!("#{{{name}}}")]).trim().to_owned()
     }
 
-    fn start_board(&self) {
+    pub(crate) fn start_board(&self) {
         self.wait("shell:");
         self.text(&format!("{} board\n", programs::storkit().display()));
     }
 
     /// Puts the cursor on the story of that id, by the filter.
-    fn select(&self, id: &str) {
+    pub(crate) fn select(&self, id: &str) {
         self.text("/");
         self.text(id);
         self.key("Enter");

@@ -1,9 +1,6 @@
 //! The API on TCP and the MCP server of the built program: what a run can reach, and that it ends with the run.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use storkit_core::snapshot::State;
@@ -12,41 +9,10 @@ use storkit_testkit::model::{DUMMY_KEY, ModelServer, Script, Turn};
 use storkit_testkit::{AgentSpec, Daemon, TestProject, programs};
 
 use crate::common::{WORK, until, wait_signal};
+use crate::wire::{Api, address, messages};
 
 const CRITERIA: &str =
     "---\nname: A\n---\nDo it.\n\n## Acceptance criteria\n- [ ] it works\n- [ ] it is fast\n";
-
-/// Messages of a client that greets the server and calls these tools, as lines.
-fn messages(calls: &[(&str, Value)]) -> String {
-    let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
-    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-    let mut text = format!("{hello}\n{ready}\n");
-    for (id, (name, arguments)) in (1..).zip(calls) {
-        let params = json!({"name": name, "arguments": arguments});
-        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
-        text.push_str(&format!("{call}\n"));
-    }
-    text
-}
-
-/// The status line of a request over TCP with that token.
-fn status(address: &str, path: &str, token: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("text");
-    answer.lines().next().unwrap_or_default().to_owned()
-}
-
-fn address(daemon: &Daemon<'_>) -> String {
-    let url = daemon.status().daemon.and_then(|daemon| daemon.url).expect("an address");
-    url.strip_prefix("http://").expect("http").to_owned()
-}
 
 #[test]
 fn a_run_ticks_its_criteria_and_asks_by_mcp_and_its_token_ends_with_it() {
@@ -82,11 +48,11 @@ fn a_run_ticks_its_criteria_and_asks_by_mcp_and_its_token_ends_with_it() {
         read("access").split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("both");
     let address = address(&daemon);
     assert_eq!(url, format!("http://{address}/mcp"));
-    assert!(status(&address, "/api/v1/status", &token).contains("403"));
-    assert!(status(&address, "/mcp", &token).contains("405"), "a GET, which is let in and not taken");
+    assert_eq!(Api::new(&address, &token).get("/api/v1/status").0, 403);
+    assert_eq!(Api::new(&address, &token).get("/mcp").0, 405, "a GET, which is let in and not taken");
     project.signal_file("ended");
     daemon.wait_state("1_story_a", State::Question);
-    assert!(status(&address, "/mcp", &token).contains("401"), "the token ended with the run");
+    assert_eq!(Api::new(&address, &token).get("/mcp").0, 401, "the token ended with the run");
     let answers = read("answers");
     assert!(answers.contains("this run reaches its own story alone"), "{answers}");
     let text = project.read_story("1_story_a");
@@ -111,8 +77,8 @@ fn the_api_on_tcp_takes_the_token_of_its_file_and_open_prints_a_way_in() {
     let token = std::fs::read_to_string(run.join("token")).expect("a token");
     let mode = std::fs::metadata(run.join("token")).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
-    assert!(status(&address, "/api/v1/stories/1", &token).contains("200"));
-    assert!(status(&address, "/api/v1/stories/1", "wrong").contains("401"));
+    assert_eq!(Api::new(&address, &token).get("/api/v1/stories/1").0, 200);
+    assert_eq!(Api::new(&address, "wrong").get("/api/v1/stories/1").0, 401);
     let said: Value =
         serde_json::from_slice(&std::fs::read(run.join("server.json")).expect("a file")).expect("JSON");
     assert_eq!(said["url"], format!("http://{address}"));
@@ -123,8 +89,8 @@ fn the_api_on_tcp_takes_the_token_of_its_file_and_open_prints_a_way_in() {
     assert!(second.stderr.contains(&format!("port {port}")), "{second:?}");
     daemon.stop();
     let daemon = Daemon::start(&project, &["--port", port]);
-    assert_eq!(self::address(&daemon), address, "the port is the one that was asked for");
-    assert!(status(&address, "/api/v1/stories/1", &token).contains("200"), "and the token has stayed");
+    assert_eq!(crate::wire::address(&daemon), address, "the port is the one that was asked for");
+    assert_eq!(Api::new(&address, &token).get("/api/v1/stories/1").0, 200, "and the token has stayed");
     std::fs::remove_file(run.join("token")).expect("removed");
     let again = || std::fs::read_to_string(run.join("token")).ok();
     assert_eq!(daemon.wait_for("the token's file comes back", |_| again()), token);
