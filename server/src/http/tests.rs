@@ -15,7 +15,9 @@ use storkit_core::ids::{RunId, StoryId};
 use storkit_core::message::Message;
 use storkit_core::request::{Refusal, Reply, Request};
 use storkit_core::snapshot::{State, Status, StoryView, Why};
+use storkit_core::stage::Stage;
 use storkit_core::usage::RunUsed;
+use storkit_testkit::views;
 use tokio::sync::watch;
 
 use super::client::{Client, ClientError};
@@ -43,28 +45,7 @@ impl Default for Hub {
 }
 
 fn story(id: &str) -> StoryView {
-    StoryView {
-        id: id.to_owned(),
-        number: id.split('_').next().and_then(|number| number.parse().ok()),
-        name: "A story".to_owned(),
-        kind: "story".to_owned(),
-        epic: None,
-        stage: "current".to_owned(),
-        path: format!(".storkit/work/2_current/{id}.md"),
-        priority: 3,
-        depends_on: Vec::new(),
-        labels: Vec::new(),
-        qa: "server".to_owned(),
-        state: State::Running,
-        reason: None,
-        agent: None,
-        run: None,
-        attempt: 1,
-        since: None,
-        branch: None,
-        worktree: None,
-        cost_usd: None,
-    }
+    StoryView { attempt: 1, ..views::story(id, Stage::Current, State::Running) }
 }
 
 fn board(all: bool) -> Status {
@@ -72,18 +53,7 @@ fn board(all: bool) -> Status {
     if all {
         stories.push(story("1_story_old"));
     }
-    Status {
-        project: "p".to_owned(),
-        root: "/p".to_owned(),
-        base_branch: "main".to_owned(),
-        paused: None,
-        sandbox: "none".to_owned(),
-        daemon: None,
-        stories,
-        agents: Vec::new(),
-        gates: vec!["tests".to_owned()],
-        problems: Vec::new(),
-    }
+    Status { gates: vec!["tests".to_owned()], ..views::status(stories) }
 }
 
 impl Pages for Fake {

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use storkit_core::request::Request;
 use storkit_core::snapshot::{AgentView, Condition, DaemonView, ProblemView, State, Status, StoryView, Why};
 use storkit_core::stage::Stage;
+use storkit_testkit::views;
 
 use super::host::{Seen, StoryFile, Trouble};
 use super::look::Look;
@@ -29,28 +30,7 @@ const PLAIN: Look = Look { color: false, ascii: false };
 fn story(id: &str, name: &str, (stage, state): (Stage, State), minutes: i64) -> StoryView {
     let now: jiff::Timestamp = NOW.parse().expect("a moment");
     let since = now - jiff::SignedDuration::from_mins(minutes);
-    StoryView {
-        id: id.to_owned(),
-        number: id.split('_').next().and_then(|number| number.parse().ok()),
-        name: name.to_owned(),
-        kind: id.split('_').nth(1).unwrap_or("story").to_owned(),
-        epic: None,
-        stage: stage.name().to_owned(),
-        path: format!(".storkit/work/{}/{id}.md", stage.folder()),
-        priority: 3,
-        depends_on: Vec::new(),
-        labels: Vec::new(),
-        qa: "human".to_owned(),
-        state,
-        reason: None,
-        agent: None,
-        run: None,
-        attempt: 0,
-        since: Some(since.to_string()),
-        branch: None,
-        worktree: None,
-        cost_usd: None,
-    }
+    StoryView { name: name.to_owned(), since: Some(since.to_string()), ..views::story(id, stage, state) }
 }
 
 /// The board of the design: a story in each state.
@@ -113,15 +93,8 @@ fn seen(stories: Vec<StoryView>) -> Seen {
     };
     Seen {
         status: Status {
-            project: "myproj".to_owned(),
-            root: "/p".to_owned(),
-            base_branch: "main".to_owned(),
-            paused: None,
-            sandbox: "none".to_owned(),
             daemon: Some(DaemonView { pid: 1, url: None, socket: "s".to_owned(), version: "1".to_owned() }),
-            stories,
             agents: vec![agent("coder-1", &["41_story_sessions"]), agent("coder-2", &[])],
-            gates: Vec::new(),
             problems: vec![ProblemView {
                 path: ".storkit/work/1_backlog/48_bug_login.md".to_owned(),
                 line: Some(4),
@@ -129,6 +102,7 @@ fn seen(stories: Vec<StoryView>) -> Seen {
                 message: "`priority` must be 1 to 5".to_owned(),
                 hint: Some("e.g. `priority: 2`".to_owned()),
             }],
+            ..views::status(stories)
         },
         base: Some("9f31c2e".to_owned()),
         spent_today: Some(12.4),

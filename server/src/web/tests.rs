@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use storkit_core::snapshot::{State, Status, StoryView};
+use storkit_core::snapshot::{State, StoryView};
+use storkit_core::stage::Stage;
+use storkit_testkit::views::{self, status};
 
 use super::*;
 
@@ -11,42 +13,11 @@ const STYLE_LEN_MAX: usize = 32 * 1024;
 const SCRIPT_LEN_MAX: usize = 64 * 1024;
 
 fn story(number: u64, stage: &str, state: State) -> StoryView {
+    let stage = Stage::parse(stage).expect("a stage");
     StoryView {
-        id: format!("{number}_story_x"),
-        number: Some(number),
         name: format!("Story {number}"),
-        kind: "story".to_owned(),
-        epic: None,
-        stage: stage.to_owned(),
-        path: format!(".storkit/work/1_backlog/{number}_story_x.md"),
-        priority: 3,
-        depends_on: Vec::new(),
-        labels: Vec::new(),
-        qa: "human".to_owned(),
-        state,
-        reason: None,
-        agent: None,
-        run: None,
-        attempt: 0,
         since: Some(format!("2026-11-21T10:00:{:02}Z", number % 60)),
-        branch: None,
-        worktree: None,
-        cost_usd: None,
-    }
-}
-
-fn status(stories: Vec<StoryView>) -> Status {
-    Status {
-        project: "myproj".to_owned(),
-        root: "/tmp/myproj".to_owned(),
-        base_branch: "main".to_owned(),
-        paused: None,
-        sandbox: "none".to_owned(),
-        daemon: None,
-        stories,
-        agents: Vec::new(),
-        gates: Vec::new(),
-        problems: Vec::new(),
+        ..views::story(&format!("{number}_story_x"), stage, state)
     }
 }
 

@@ -84,8 +84,8 @@ pub(crate) fn tool(project: &TestProject, name: &str, arguments: Value) -> Value
     let output = child.wait_with_output().expect("it ends");
     let lines = String::from_utf8(output.stdout).expect("text");
     let answers = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    let answer = answers.filter(|answer| answer["id"] == 1).last().expect("an answer");
-    assert_eq!(answer["result"]["isError"].as_bool().unwrap_or(false), false, "{answer}");
+    let answer = answers.rev().find(|answer| answer["id"] == 1).expect("an answer");
+    assert_ne!(answer["result"]["isError"], true, "{answer}");
     let text = answer["result"]["content"][0]["text"].as_str().expect("text");
     serde_json::from_str(text).expect("JSON")
 }

@@ -16,6 +16,7 @@ pub mod processes;
 pub mod programs;
 pub mod project;
 pub mod real;
+pub mod views;
 pub mod wait;
 
 pub use agent::AgentSpec;
