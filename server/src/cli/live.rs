@@ -111,7 +111,7 @@ impl Live {
 
     /// One line for one event.
     fn event(&self, line: &EventLine) {
-        let text = one_line(line);
+        let text = one_line(line, !self.out.is_journal());
         match &self.spinners {
             // Printed above the spinners, so that both stay whole.
             Some(spinners) if self.out.has_color() => drop(spinners.println(text)),
@@ -171,10 +171,11 @@ fn working_line(story: &StoryView, now: Timestamp) -> String {
     format!("{line}  {age}")
 }
 
-/// `12:03:04  42_story_login  green: tests`
-fn one_line(line: &EventLine) -> String {
+/// `12:03:04  42_story_login  green: tests`; the time only where whoever keeps the line adds none.
+fn one_line(line: &EventLine, timed: bool) -> String {
     let at = line.at.parse::<Timestamp>().map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
     let at = at.map(|at| at.strftime("%H:%M:%S").to_string()).unwrap_or_default();
+    let at = if timed { format!("{}  ", paint(style::FAINT, &at)) } else { String::new() };
     let story = line.story.as_deref().map(|story| format!("{}  ", clean(story))).unwrap_or_default();
     let look = match line.kind.as_str() {
         "landed" | "green" => style::GOOD,
@@ -182,7 +183,7 @@ fn one_line(line: &EventLine) -> String {
         "review" | "question" | "paused" => style::WARN,
         _ => anstyle::Style::new(),
     };
-    format!("{}  {story}{}", paint(style::FAINT, &at), paint(look, &clean(&line.text)))
+    format!("{at}{story}{}", paint(look, &clean(&line.text)))
 }
 
 #[cfg(test)]
@@ -199,7 +200,8 @@ mod tests {
             text: "landed as 0123\n\u{1b}[2Jx".to_owned(),
             json: None,
         };
-        let shown = anstream::adapter::strip_str(&one_line(&line)).to_string();
-        assert_eq!(shown, "  42_story_login  landed as 0123 \\u{1b}[2Jx");
+        let shown = |timed| anstream::adapter::strip_str(&one_line(&line, timed)).to_string();
+        assert_eq!(shown(true), "  42_story_login  landed as 0123 \\u{1b}[2Jx");
+        assert_eq!(shown(false), "42_story_login  landed as 0123 \\u{1b}[2Jx");
     }
 }

@@ -139,15 +139,7 @@ fn log_to_stderr(out: Out, verbose: u8) {
         .with_ansi(out.has_color());
     let log = log.with_target(false);
     // The journal has times of its own.
-    let _ = if in_journal() { log.without_time().try_init() } else { log.try_init() };
-}
-
-/// Whether standard error is systemd's journal.
-fn in_journal() -> bool {
-    #[cfg(target_os = "linux")]
-    return crate::sys::manager::is_journal();
-    #[cfg(not(target_os = "linux"))]
-    false
+    let _ = if out.is_journal() { log.without_time().try_init() } else { log.try_init() };
 }
 
 fn run(context: &Context, command: Command) -> Outcome {

@@ -99,6 +99,14 @@ impl Out {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
+    /// Whether talk goes to systemd's journal.
+    pub(super) fn is_journal(self) -> bool {
+        #[cfg(target_os = "linux")]
+        return crate::sys::manager::is_journal();
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
     /// Whether data goes to a terminal.
     pub(super) fn is_terminal(self) -> bool {
         std::io::stdout().is_terminal()
