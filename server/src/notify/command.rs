@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
+use storkit_core::ids::RunId;
 
 use super::{NotTold, Place};
+use crate::agents::{Marked, REPO_VARIABLE, RUN_VARIABLE, repo_marker, sweep};
 use crate::sys::process;
 use crate::sys::text::{clean, clean_lines};
 
@@ -63,6 +65,9 @@ fn run(place: &Place, mut command: Command, body: &Value, wait: Duration) -> Res
         command.env(name, clean_lines(body[key].as_str().unwrap_or_default()));
     }
     command.env("STORKIT_EVENT_ID", body["id"].to_string());
+    // What leaves its group is known by these, also to the next daemon's start.
+    let run = RunId(uuid::Uuid::new_v4());
+    command.env(RUN_VARIABLE, run.to_string()).env(REPO_VARIABLE, repo_marker(&place.run));
     command.stdin(Stdio::from(input)).stdout(sink.try_clone().map_err(failed)?).stderr(sink);
     let mut child = command.spawn().map_err(failed)?;
     // Its ends of the pipe are the child's alone from here on.
@@ -73,6 +78,7 @@ fn run(place: &Place, mut command: Command, body: &Value, wait: Duration) -> Res
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
     }
+    sweep(Marked::Run(run));
     let Some(status) = end else {
         let _ = child.wait();
         return Err(NotTold::for_good(format!("it took longer than {} s", wait.as_secs())));
@@ -161,7 +167,10 @@ mod tests {
         let hung = run("trap '' TERM; sleep 600 & wait", Duration::from_millis(200)).expect_err("hung");
         assert!(hung.to_string().starts_with("it took longer than"), "{hung}");
         run("head -c 1000000 /dev/zero", WAIT).expect("told");
-        // What holds its output open does not hold the notifier.
-        run("sleep 600 &", WAIT).expect("told");
+        // What holds its output open does not hold the notifier, and goes, also from a session of its own.
+        run("setsid sh -c 'echo $$ > pid; sleep 600' & until [ -s pid ]; do :; done", WAIT).expect("told");
+        let pid = std::fs::read_to_string(folder.path().join("pid")).expect("written");
+        let left = std::path::Path::new("/proc").join(pid.trim()).join("environ");
+        assert_eq!(std::fs::read(left).unwrap_or_default(), [0; 0], "it has ended");
     }
 }

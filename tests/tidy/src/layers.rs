@@ -40,6 +40,8 @@ pub const WITHIN: &[(&str, &str)] = &[
     ("board", "git"),
     // A gate runs under the agents' supervisor.
     ("gates", "agents"),
+    // What a command left running is found by the agents' marks.
+    ("notify", "agents"),
 ];
 
 /// Outside crates and the one place that knows each.
