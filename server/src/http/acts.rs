@@ -1,15 +1,13 @@
 //! What can be done to a story, each an address: `POST /api/v1/stories/{id}/approve`. The daemon's requests, thinly.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use serde::Deserialize;
 use storkit_core::request::Request as Ask;
 use storkit_core::stage::Stage;
 use utoipa::ToSchema;
 
 use super::Service;
-use super::read::{Named, read_json, read_json_if_any};
+use super::read::{Given, GivenIfAny, Named};
 use super::routes::{Answer, App};
 use super::stories::{Done, act};
 
@@ -72,13 +70,7 @@ macro_rules! with_words {
     ($name:ident, $path:literal, $ask:ident, $doc:literal) => {
         #[doc = $doc]
         #[utoipa::path(post, path = $path, tag = "acts", request_body = Words, params(("id" = String, Path, description = "Its id or number")), responses((status = 200, body = Done)))]
-        pub(super) async fn $name<S: Service>(
-            State(service): App<S>,
-            Named(story): Named,
-            headers: HeaderMap,
-            body: Body,
-        ) -> Answer {
-            let Words { text } = read_json(&headers, body).await?;
+        pub(super) async fn $name<S: Service>(State(service): App<S>, Named(story): Named, Given(Words { text }): Given<Words>) -> Answer {
             act(&*service, Ask::$ask { story, text }).await
         }
     };
@@ -108,10 +100,8 @@ with_words!(
 pub(super) async fn send<S: Service>(
     State(service): App<S>,
     Named(story): Named,
-    headers: HeaderMap,
-    body: Body,
+    Given(Words { text }): Given<Words>,
 ) -> Answer {
-    let Words { text } = read_json(&headers, body).await?;
     act(&*service, Ask::Send { story, from: None, text }).await
 }
 
@@ -120,10 +110,8 @@ pub(super) async fn send<S: Service>(
 pub(super) async fn start<S: Service>(
     State(service): App<S>,
     Named(story): Named,
-    headers: HeaderMap,
-    body: Body,
+    GivenIfAny(With { agent }): GivenIfAny<With>,
 ) -> Answer {
-    let With { agent } = read_json_if_any(&headers, body).await?;
     act(&*service, Ask::Start { story, agent }).await
 }
 
@@ -132,10 +120,8 @@ pub(super) async fn start<S: Service>(
 pub(super) async fn hold<S: Service>(
     State(service): App<S>,
     Named(story): Named,
-    headers: HeaderMap,
-    body: Body,
+    GivenIfAny(Reason { why }): GivenIfAny<Reason>,
 ) -> Answer {
-    let Reason { why } = read_json_if_any(&headers, body).await?;
     act(&*service, Ask::Hold { story, why }).await
 }
 
@@ -144,10 +130,8 @@ pub(super) async fn hold<S: Service>(
 pub(super) async fn shift<S: Service>(
     State(service): App<S>,
     Named(story): Named,
-    headers: HeaderMap,
-    body: Body,
+    Given(Target { to }): Given<Target>,
 ) -> Answer {
-    let Target { to } = read_json(&headers, body).await?;
     act(&*service, Ask::Move { story, to }).await
 }
 
@@ -156,23 +140,25 @@ pub(super) async fn shift<S: Service>(
 pub(super) async fn check<S: Service>(
     State(service): App<S>,
     Named(story): Named,
-    headers: HeaderMap,
-    body: Body,
+    Given(Tick { criterion, done }): Given<Tick>,
 ) -> Answer {
-    let Tick { criterion, done } = read_json(&headers, body).await?;
     act(&*service, Ask::Check { story, criterion, done: done.unwrap_or(true) }).await
 }
 
 /// Nothing new starts, board-wide.
 #[utoipa::path(post, path = "/api/v1/pause", tag = "acts", request_body = Option<Reason>, responses((status = 200, body = Done)))]
-pub(super) async fn pause<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {
-    let Reason { why } = read_json_if_any(&headers, body).await?;
+pub(super) async fn pause<S: Service>(
+    State(service): App<S>,
+    GivenIfAny(Reason { why }): GivenIfAny<Reason>,
+) -> Answer {
     act(&*service, Ask::Pause { why }).await
 }
 
 /// Ends a pause, or an agent's drain or rate limit.
 #[utoipa::path(post, path = "/api/v1/resume", tag = "acts", request_body = Option<With>, responses((status = 200, body = Done)))]
-pub(super) async fn resume<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {
-    let With { agent } = read_json_if_any(&headers, body).await?;
+pub(super) async fn resume<S: Service>(
+    State(service): App<S>,
+    GivenIfAny(With { agent }): GivenIfAny<With>,
+) -> Answer {
     act(&*service, Ask::Resume { agent }).await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -44,30 +44,49 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
+/// A JSON body, as [`read_json`] reads it.
+pub(super) struct Given<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        Ok(Self(read_json(&parts.headers, body).await?))
+    }
+}
+
+/// A JSON body, or what stands for none.
+pub(super) struct GivenIfAny<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for GivenIfAny<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        if parts.headers.contains_key(header::CONTENT_TYPE) {
+            return Ok(Self(read_json(&parts.headers, body).await?));
+        }
+        if read_body(body).await?.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        Err(not_json())
+    }
+}
+
 /// Reads a JSON body: within its limit, in time, and only where its sender says that it is JSON.
 pub(super) async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        let detail = "the body must be application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        return Err(not_json());
     }
     let bytes = read_body(body).await?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("not a request: {error}")))
 }
 
-/// The same, where nothing at all is an answer too.
-pub(super) async fn read_json_if_any<T: DeserializeOwned + Default>(
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<T, Problem> {
-    if headers.contains_key(header::CONTENT_TYPE) {
-        return read_json(headers, body).await;
-    }
-    if read_body(body).await?.is_empty() {
-        return Ok(T::default());
-    }
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"))
+fn not_json() -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
 }
 
 async fn read_body(body: Body) -> Result<Bytes, Problem> {
