@@ -8,6 +8,7 @@ pub mod docs;
 pub mod files;
 pub mod functions;
 pub mod layers;
+pub mod licences;
 pub mod mask;
 pub mod paths;
 pub mod sizes;

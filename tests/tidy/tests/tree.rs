@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use storkit_tidy::source::{self, root};
-use storkit_tidy::{Finding, assert_none, docs, files, layers, sizes, words};
+use storkit_tidy::{Finding, assert_none, docs, files, layers, licences, sizes, words};
 
 #[test]
 fn files_are_short() {
@@ -54,6 +54,11 @@ fn outside_crates_have_one_home() {
 #[test]
 fn the_core_is_pure() {
     assert_none(layers::core(&source::all()));
+}
+
+#[test]
+fn licences_are_among_those_that_are_allowed() {
+    assert_none(licences::others());
 }
 
 #[test]
