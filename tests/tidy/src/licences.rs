@@ -36,6 +36,10 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo with its own environment; nothing of storkit's is started"
+)]
 fn metadata(platforms: &BTreeSet<String>) -> Value {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--format-version=1", "--all-features", "--locked"]).current_dir(root());
