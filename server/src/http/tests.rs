@@ -61,6 +61,7 @@ fn story(id: &str) -> StoryView {
         run: None,
         attempt: 1,
         since: None,
+        entered: None,
         branch: None,
         worktree: None,
         cost_usd: None,

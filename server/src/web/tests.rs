@@ -29,6 +29,7 @@ fn story(number: u64, stage: &str, state: State) -> StoryView {
         run: None,
         attempt: 0,
         since: Some(format!("2026-11-21T10:00:{:02}Z", number % 60)),
+        entered: None,
         branch: None,
         worktree: None,
         cost_usd: None,
