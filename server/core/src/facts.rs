@@ -40,6 +40,8 @@ pub enum EditEnd {
 /// One change of a story's file by storkit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Edit {
+    /// `priority: <n>`, from 1, the most urgent, to 5.
+    Priority(u8),
     /// `blocked: <reason>`, or away with it.
     Blocked(Option<String>),
     /// `review_hold: true`, or away with it.

@@ -157,6 +157,9 @@ pub struct StoryView {
     pub attempt: u32,
     /// Since when it is in this state, RFC 3339.
     pub since: Option<String>,
+    /// Since when it is in its stage, RFC 3339; null where storkit did not see it come.
+    #[serde(default)]
+    pub entered: Option<String>,
     /// Its branch, where there is one.
     pub branch: Option<String>,
     /// Its worktree, absolute, where there is one.

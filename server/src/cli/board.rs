@@ -7,13 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use storkit_core::facts::{Edit, Part};
+use storkit_core::front_matter::edit;
 use storkit_core::ids::StoryId;
 use storkit_core::request::{Reply, Request};
 use storkit_core::snapshot::Why;
 use storkit_core::stage::Stage;
 use storkit_core::story::Kind;
+use storkit_core::story_file::content_hash;
 
 use super::exit::{Exit, Failure, Outcome};
+use super::figures::{Around, Sizes};
 use super::{Context, config, diff, find, history, logs, offline, stories};
 use crate::board::{Layout, NewStory};
 use crate::git::{DiffOrder, Repo};
@@ -41,7 +45,7 @@ pub(super) fn run(context: &Context) -> Outcome {
         return Err(Failure::new("the board needs a terminal").hint("storkit status prints the board"));
     }
     let look = Look::of(|name| std::env::var(name).ok());
-    crate::tui::run(Arc::new(Project { root }), look)
+    crate::tui::run(Arc::new(Project { root, sizes: Sizes::default() }), look)
         .map_err(|error| Failure::new(format!("the terminal cannot be used: {error}")))?;
     Ok(Exit::Done)
 }
@@ -49,6 +53,7 @@ pub(super) fn run(context: &Context) -> Outcome {
 /// The project that is shown.
 struct Project {
     root: PathBuf,
+    sizes: Sizes,
 }
 
 impl Project {
@@ -95,8 +100,11 @@ impl Host for Project {
             None => offline::Offline::look(&self.root)?.status(true),
         };
         let (config, _) = config::in_force(&self.root);
-        let base =
-            Repo::open(&self.root).and_then(|repo| repo.branch_tip(&status.base_branch)).ok().flatten();
+        let repo = Repo::open(&self.root);
+        let base = repo.as_ref().ok().and_then(|repo| repo.branch_tip(&status.base_branch).ok().flatten());
+        let around =
+            Around { root: &self.root, config: &config, repo: repo.as_ref().ok(), base: base.as_ref() };
+        let figures = around.figures(&status, &self.sizes);
         let today = jiff::Zoned::now().date();
         let spent = Reader::open(&self.run_dir()).ok().and_then(|reader| reader.spent_since(today));
         Ok(Seen {
@@ -104,6 +112,8 @@ impl Host for Project {
             base: base.map(|commit| commit.as_str().chars().take(COMMIT_LEN).collect()),
             spent_today: spent,
             budget: config.limits.budget_usd,
+            tries: config.max_retries,
+            figures,
         })
     }
 
@@ -184,6 +194,17 @@ impl Host for Project {
 
     fn undo(&self) -> Answer<String> {
         Ok(history::undone(&self.root, None)?.message)
+    }
+
+    fn set_priority(&self, story: &str, priority: u8) -> Answer<String> {
+        let found = find::story(&self.root, story)?;
+        let bytes = std::fs::read(&found.path).map_err(said)?;
+        let edited = edit(&bytes, &[Edit::Priority(priority)]).map_err(said)?;
+        let text = String::from_utf8(edited).map_err(said)?;
+        let seen = Some(content_hash(&bytes));
+        let id = found.id.to_string();
+        self.act(&Request::Write { story: id.clone(), part: Part::Whole, text, seen })?;
+        Ok(format!("{id}: priority {priority}"))
     }
 
     fn create(&self, title: &str) -> Answer<String> {

@@ -16,6 +16,7 @@ mod doctor;
 mod down;
 mod editor;
 mod exit;
+mod figures;
 mod find;
 mod history;
 mod init;

@@ -33,3 +33,19 @@ pub fn diff(repo: &Repo, order: &DiffOrder) -> Result<String, GitError> {
     let output = git.args([base.as_str(), tree.as_str()]).args(paths).run()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
+
+/// Lines added and removed from where `tip` left `base`, and the files in which, without `.storkit/work/`.
+pub fn diff_size(repo: &Repo, base: &Oid, tip: &Oid) -> Result<(usize, usize, usize), GitError> {
+    let Some(base) = repo.objects().merge_base(base, tip)? else { return Ok((0, 0, 0)) };
+    let git = repo.git().args(["diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"]);
+    let paths = ["--", ".", ":(top,exclude,literal).storkit/work"];
+    let output = git.args([base.as_str(), tip.as_str()]).args(paths).run()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // `12\t3\tpath`; a binary file has `-` for its lines.
+    let count = |sum: (usize, usize, usize), line: &str| {
+        let mut parts = line.split('\t').map(|part| part.parse::<usize>().unwrap_or(0));
+        let mut next = || parts.next().unwrap_or(0);
+        (sum.0 + next(), sum.1 + next(), sum.2 + 1)
+    };
+    Ok(text.split_terminator('\0').fold((0, 0, 0), count))
+}

@@ -92,8 +92,9 @@ impl Areas {
             self.live = Rect { x: inner.x + left + 1, width: inner.width - left - 1, ..self.detail };
             self.detail.width = left;
         }
-        // The selected column is the second one where it can be.
-        let first = (index(model.stage).saturating_sub(1)).min(6 - usize::from(count));
+        // The selected column is the second one where there are several.
+        let before = usize::from(count > 1);
+        let first = index(model.stage).saturating_sub(before).min(6 - usize::from(count));
         let room = cards.width.saturating_sub(count - 1);
         let mut x = cards.x;
         for n in 0..count {

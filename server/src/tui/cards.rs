@@ -3,7 +3,7 @@
 //! Nothing moves under the hand: a change of state reorders nothing, and the cursor stays with its story, or, where
 //! that has gone elsewhere by itself, at its place.
 
-use storkit_core::snapshot::StoryView;
+use storkit_core::snapshot::{State, StoryView};
 use storkit_core::stage::Stage;
 
 use super::model::{Model, index, stage_of};
@@ -45,6 +45,11 @@ impl Cards {
                 cards.columns[column].push(at);
             }
         }
+        // As the status has them, by priority and number, where two came at once; what nobody saw come stands first.
+        for stage in [Stage::Current, Stage::Qa] {
+            cards.columns[index(stage)].sort_by_key(|at| stories[*at].entered.as_deref());
+        }
+        cards.columns[index(Stage::Merge)].sort_by_key(|at| stories[*at].state != State::Merging);
         for stage in [Stage::Done, Stage::Archived] {
             cards.columns[index(stage)].sort_by(|a, b| {
                 let key = |at: &usize| (stories[*at].since.as_deref(), stories[*at].number);

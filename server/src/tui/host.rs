@@ -1,5 +1,7 @@
 //! What the board asks of the program around it. Every call may block; none is made on the thread that draws.
 
+use std::collections::BTreeMap;
+
 use storkit_core::request::Request;
 use storkit_core::snapshot::{Status, Why};
 
@@ -30,6 +32,19 @@ pub struct Seen {
     pub spent_today: Option<f64>,
     /// US dollars that may be spent in a day; 0 is no limit.
     pub budget: f64,
+    /// How often a stage may fail before its story is blocked.
+    pub tries: u32,
+    /// What is known of stories beside the status, by their ids.
+    pub figures: BTreeMap<String, Figures>,
+}
+
+/// What a card says of its story besides the status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// The how-manieth gate runs, and of how many.
+    pub gates: Option<(usize, usize)>,
+    /// Lines added and removed, and the files in which.
+    pub diff: Option<(usize, usize, usize)>,
 }
 
 /// What a story's own page shows besides the board's facts.
@@ -73,6 +88,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Takes the board's last change back; answers with what was undone.
     fn undo(&self) -> Answer<String>;
+
+    /// Gives a story another priority, 1 to 5; answers with what was done.
+    fn set_priority(&self, story: &str, priority: u8) -> Answer<String>;
 
     /// Writes a new story with that title; answers with its id.
     fn create(&self, title: &str) -> Answer<String>;

@@ -33,6 +33,7 @@ pub(super) enum Action {
     Create,
     Edit,
     Filter,
+    Find,
     Command,
     Undo,
     Live,
@@ -69,6 +70,7 @@ pub(super) enum Scene {
 
 const ALL: &[Scene] = &[Scene::Board, Scene::Story, Scene::Live, Scene::Diff];
 const BOARD: &[Scene] = &[Scene::Board];
+const PAGE: &[Scene] = &[Scene::Story, Scene::Live, Scene::Diff];
 const LIVE: &[Scene] = &[Scene::Live];
 const DIFF: &[Scene] = &[Scene::Diff];
 
@@ -133,8 +135,8 @@ pub(super) const KEYS: &[Binding] = keys![
     "5" [c('5')], ALL, Action::Stage(4), "done; on a page: the fifth tab";
     "6" [c('6')], ALL, Action::Stage(5), "archived";
     "Tab" [k(KeyCode::Tab)], ALL, Action::NextPane, "next column or tab";
-    "n" [c('n')], ALL, Action::NextNeed, "next story that needs me";
-    "N" [c('N')], ALL, Action::LastNeed, "previous story that needs me";
+    "n" [c('n')], ALL, Action::NextNeed, "next story that needs me; while a page is searched: next hit";
+    "N" [c('N')], ALL, Action::LastNeed, "previous story that needs me; while a page is searched: previous hit";
     "A" [c('A')], ALL, Action::Approve, "approve";
     "R" [c('R')], ALL, Action::Reject, "send back, with the comments or a text";
     "m" [c('m')], ALL, Action::Prefix(super::model::Prefix::Move), "move to a stage: 1 to 6";
@@ -148,10 +150,12 @@ pub(super) const KEYS: &[Binding] = keys![
     "w" [c('w')], ALL, Action::Why, "why does it stand";
     "c" [c('c')], ALL, Action::Create, "new story";
     "e" [c('e')], ALL, Action::Edit, "edit in $EDITOR";
+    "p" [c('p')], ALL, Action::Prefix(super::model::Prefix::Priority), "priority: 1, the most urgent, to 5";
     "y" [c('y')], ALL, Action::Prefix(super::model::Prefix::Copy), "copy: i id, b branch, p path, c command";
-    "/" [c('/')], ALL, Action::Filter, "filter: words, states, #labels";
+    "/" [c('/')], BOARD, Action::Filter, "filter: words, states, #labels";
+    "/" [c('/')], PAGE, Action::Find, "search the diff, the log, the page; n and N walk the hits";
     ":" [c(':')], ALL, Action::Command, "any storkit command, such as :move 42 qa";
-    "z" [c('z')], ALL, Action::Undo, "undo the last change of the board";
+    "z" [c('z')], ALL, Action::Undo, "undo what was done last";
     "o" [c('o')], ALL, Action::Browser, "open in the browser";
     "M" [c('M')], ALL, Action::Mouse, "mouse on or off: off, the terminal selects text";
     "Ctrl-l" [ctrl('l')], ALL, Action::Redraw, "draw everything anew";
@@ -212,6 +216,14 @@ pub(super) const fn next(state: State) -> &'static str {
 pub(super) fn hints(model: &Model) -> Vec<Hint> {
     let hint = |key, word, action| Hint { key, word, action };
     let mut hints = Vec::new();
+    if model.page.as_ref().is_some_and(|page| page.find.is_some()) {
+        return vec![
+            hint("n", "next hit", Action::NextNeed),
+            hint("N", "previous", Action::LastNeed),
+            hint("/", "search", Action::Find),
+            hint("Esc", "end search", Action::Back),
+        ];
+    }
     let story = model.subject();
     let mut for_story = |scene: Scene| {
         let Some(story) = story else { return };
@@ -230,12 +242,14 @@ pub(super) fn hints(model: &Model) -> Vec<Hint> {
                 hint("]", "file", Action::File(true)),
                 hint("v", "viewed", Action::Viewed),
                 hint("q", "back", Action::Back),
+                hint("/", "search", Action::Find),
             ]),
             Scene::Live => hints.extend([
                 hint("t", "transcript", Action::Transcript),
                 hint("f", "follow", Action::Follow),
                 hint("i", "type", Action::Type),
                 hint("q", "back", Action::Back),
+                hint("/", "search", Action::Find),
             ]),
             Scene::Story => hints.extend([
                 hint("q", "back", Action::Back),
@@ -243,6 +257,8 @@ pub(super) fn hints(model: &Model) -> Vec<Hint> {
                 hint("w", "why", Action::Why),
                 hint("m", "move", Action::Prefix(super::model::Prefix::Move)),
                 hint("e", "edit", Action::Edit),
+                hint("/", "search", Action::Find),
+                hint("p", "priority", Action::Prefix(super::model::Prefix::Priority)),
             ]),
             Scene::Board => hints.extend([
                 hint("t", "live", Action::Live),
@@ -261,6 +277,7 @@ pub(super) fn hints(model: &Model) -> Vec<Hint> {
             hint("x", "hold", Action::Hold),
             hint("e", "edit", Action::Edit),
             hint(":", "command", Action::Command),
+            hint("p", "priority", Action::Prefix(super::model::Prefix::Priority)),
             hint("z", "undo", Action::Undo),
             hint("q", "leave", Action::Back),
         ]);

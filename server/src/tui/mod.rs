@@ -13,13 +13,15 @@ mod line;
 mod look;
 mod model;
 mod page;
+mod palette;
 mod screen;
 mod shell;
 mod update;
 mod view;
 
-pub use host::{Answer, Host, Seen, StoryFile, Trouble};
-pub use look::Look;
+pub use host::{Answer, Figures, Host, Seen, StoryFile, Trouble};
+pub use look::{Colors, Look};
+pub use palette::Ground;
 pub use shell::run;
 
 #[cfg(test)]

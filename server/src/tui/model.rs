@@ -10,6 +10,7 @@ use super::host::{Answer, Seen, StoryFile};
 use super::line::Line;
 use super::look::Look;
 use super::page::Page;
+use super::palette::Ground;
 use super::screen::Screen;
 use crate::http::{Shown, WatchEnd};
 
@@ -25,6 +26,8 @@ pub(super) enum Msg {
     Acted(Answer<String>),
     /// A part of a story was read.
     Loaded(Part, String, Answer<String>),
+    /// The terminal has told how dark its ground is.
+    Ground(Ground),
     /// A story's file and runs were read.
     File(String, Answer<StoryFile>),
     /// What keeps a story was read.
@@ -63,6 +66,8 @@ pub(super) enum Effect {
     Watch(Option<String>),
     /// Take the last change of the board back.
     Undo,
+    /// Give a story another priority.
+    Priority(String, u8),
     /// Write a new story.
     Create(String),
     /// Run a storkit command and show what it prints.
@@ -86,6 +91,8 @@ pub(super) enum Effect {
 pub(super) enum Purpose {
     /// Shows only stories that hold the text.
     Filter,
+    /// Walks to what holds the text on a page.
+    Find,
     /// Any storkit command.
     Command,
     /// A new story's title.
@@ -118,6 +125,8 @@ pub(super) enum Prefix {
     Move,
     /// `y`: copy.
     Copy,
+    /// `p`: priority.
+    Priority,
 }
 
 /// A text over the board.
@@ -140,6 +149,28 @@ pub(super) struct Help {
     pub(super) row: usize,
 }
 
+/// What can be done with a story, at the place of a right click.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Menu {
+    /// Where it was clicked.
+    pub(super) at: (u16, u16),
+    /// The selected row.
+    pub(super) row: usize,
+}
+
+/// How what was done last is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Undo {
+    /// As a change of the board.
+    Board,
+    /// By asking for the contrary.
+    Ask(Request),
+    /// By the priority of before.
+    Priority(String, u8),
+    /// Not at all, for this reason.
+    Never(&'static str),
+}
+
 /// What lies over the board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Over {
@@ -147,6 +178,8 @@ pub(super) enum Over {
     Sheet(Sheet),
     /// The keys.
     Help(Help),
+    /// What can be done with the story under the mouse.
+    Menu(Menu),
 }
 
 /// What the message line says.
@@ -156,7 +189,7 @@ pub(super) struct Message {
     pub(super) text: String,
     /// It is bad news.
     pub(super) bad: bool,
-    /// The board's change can be taken back.
+    /// It can be taken back.
     pub(super) undo: bool,
 }
 
@@ -228,8 +261,10 @@ pub(super) struct Model {
     pub(super) prefix: Option<Prefix>,
     /// What happened last.
     pub(super) message: Message,
-    /// What was asked for last moves a story, and can be taken back.
-    pub(super) can_undo: bool,
+    /// How what was asked for, and is not yet done, will be taken back.
+    pub(super) asked: Option<Undo>,
+    /// How what was done last is taken back.
+    pub(super) undo: Option<Undo>,
     /// The selected story's file.
     pub(super) detail: Detail,
     /// The watched run.
@@ -260,7 +295,8 @@ impl Model {
             prompt: None,
             prefix: None,
             message: Message::default(),
-            can_undo: false,
+            asked: None,
+            undo: None,
             detail: Detail::default(),
             live: None,
             mouse: true,

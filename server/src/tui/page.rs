@@ -92,6 +92,38 @@ impl Review {
     }
 }
 
+/// What is searched for on a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Find {
+    /// The text, in small letters.
+    pub(super) text: String,
+    /// The line that was walked to, or a diff's row.
+    pub(super) line: usize,
+}
+
+/// Longest line that is kept, in characters, and most lines; of a longer text the end is.
+const LINE_CHARS_MAX: usize = 2_000;
+const LINES_MAX: usize = 100_000;
+
+/// A text as lines that can be drawn one by one: tabs as blanks, and nothing too long.
+pub(super) fn bounded(text: &str) -> Vec<String> {
+    let total = text.lines().count();
+    let dropped = total.saturating_sub(LINES_MAX);
+    let mut lines = Vec::with_capacity(total - dropped + 1);
+    if dropped > 0 {
+        lines.push(format!("… {} before this", crate::sys::text::count(dropped, "line")));
+    }
+    for line in text.lines().skip(dropped) {
+        let end = line.char_indices().nth(LINE_CHARS_MAX).map_or(line.len(), |(at, _)| at);
+        let mut kept = line[..end].replace('\t', "    ");
+        if end < line.len() {
+            kept.push_str(&format!(" … {} more", crate::sys::text::count(line.len() - end, "byte")));
+        }
+        lines.push(kept);
+    }
+    lines
+}
+
 /// The page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
@@ -104,11 +136,13 @@ pub(super) struct Page {
     /// Its work.
     pub(super) review: Loaded<Review>,
     /// What happened to it.
-    pub(super) history: Loaded<String>,
+    pub(super) history: Loaded<Vec<String>>,
     /// What its last run printed.
-    pub(super) transcript: Loaded<String>,
+    pub(super) transcript: Loaded<Vec<String>>,
     /// The live tab shows the transcript and not the terminal.
     pub(super) reads: bool,
+    /// What is searched for.
+    pub(super) find: Option<Find>,
 }
 
 impl Page {
@@ -122,6 +156,7 @@ impl Page {
             history: Loaded::Not,
             transcript: Loaded::Not,
             reads: false,
+            find: None,
         }
     }
 }

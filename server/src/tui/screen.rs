@@ -106,7 +106,7 @@ fn shown(contents: &str, room: u16) -> String {
 
 fn style(look: Look, cell: &vt100::Cell) -> Style {
     let mut style = Style::new();
-    if look.color {
+    if look.has_color() {
         style = style.fg(color(cell.fgcolor())).bg(color(cell.bgcolor()));
     }
     for (is, modifier) in [
@@ -133,6 +133,7 @@ const fn color(color: vt100::Color) -> Color {
 
 #[cfg(test)]
 mod tests {
+    use super::super::look::Colors;
     use super::*;
 
     fn drawn(pieces: &[&str], columns: u16, rows: u16) -> Vec<String> {
@@ -142,7 +143,7 @@ mod tests {
         }
         let area = Rect::new(0, 0, columns, rows);
         let mut buffer = Buffer::empty(area);
-        screen.draw(Look { color: true, ascii: false }, area, &mut buffer);
+        screen.draw(Look { colors: Colors::Sixteen, ascii: false }, area, &mut buffer);
         let row = |y| (0..columns).map(|x| buffer[(x, y)].symbol().to_owned()).collect::<String>();
         (0..rows).map(|y| row(y).trim_end().to_owned()).collect()
     }
@@ -201,6 +202,6 @@ mod tests {
             }
         }
         let area = Rect::new(0, 0, 40, 10);
-        screen.draw(Look { color: false, ascii: false }, area, &mut Buffer::empty(area));
+        screen.draw(Look { colors: Colors::None, ascii: false }, area, &mut Buffer::empty(area));
     }
 }

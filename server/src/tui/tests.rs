@@ -1,5 +1,7 @@
 //! The board as a person sees it: keys go in, the screen is compared, effects are what would be done.
 
+use std::collections::BTreeMap;
+
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{
     Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -10,9 +12,10 @@ use storkit_core::snapshot::{AgentView, Condition, DaemonView, ProblemView, Stat
 use storkit_core::stage::Stage;
 use storkit_testkit::views;
 
-use super::host::{Seen, StoryFile, Trouble};
-use super::look::Look;
+use super::host::{Figures, Seen, StoryFile, Trouble};
+use super::look::{Colors, Look};
 use super::model::{Effect, Model, Msg, Part};
+use super::palette::Ground;
 use super::update::update;
 use super::view;
 use crate::http::Shown;
@@ -20,11 +23,14 @@ use crate::ledger::RunRow;
 use crate::sys::text::is_dangerous;
 
 mod actions;
+mod colours;
+mod finding;
+mod hostile;
 mod pages;
 mod screens;
 
 const NOW: &str = "2026-11-21T12:00:00Z";
-const PLAIN: Look = Look { color: false, ascii: false };
+const PLAIN: Look = Look { colors: Colors::None, ascii: false };
 
 /// A story of the board; `minutes` ago it came into its state.
 fn story(id: &str, name: &str, (stage, state): (Stage, State), minutes: i64) -> StoryView {
@@ -107,6 +113,11 @@ fn seen(stories: Vec<StoryView>) -> Seen {
         base: Some("9f31c2e".to_owned()),
         spent_today: Some(12.4),
         budget: 50.0,
+        tries: 3,
+        figures: BTreeMap::from([
+            ("40_story_rate".to_owned(), Figures { gates: Some((2, 3)), diff: None }),
+            ("57_story_invoices".to_owned(), Figures { gates: None, diff: Some((212, 38, 9)) }),
+        ]),
     }
 }
 

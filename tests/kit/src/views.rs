@@ -24,6 +24,7 @@ pub fn story(id: &str, stage: Stage, state: State) -> StoryView {
         run: None,
         attempt: 0,
         since: None,
+        entered: None,
         branch: None,
         worktree: None,
         cost_usd: None,

@@ -78,6 +78,7 @@ impl File {
     /// What storkit writes.
     pub(crate) fn apply(&mut self, edit: &Edit) {
         match edit {
+            Edit::Priority(priority) => self.person.priority = *priority,
             Edit::Blocked(why) => self.blocked.clone_from(why),
             Edit::ReviewHold(held) => self.review_hold = *held,
             Edit::Question(number) => self.question = *number,

@@ -67,6 +67,7 @@ pub fn edit(bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditError> {
 
 fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
     match edit {
+        Edit::Priority(priority) => set(text, "priority", &Value::Number(u32::from(*priority))),
         Edit::Blocked(Some(why)) => set(text, "blocked", &reason(why)),
         Edit::Blocked(None) => {
             let text = remove(text, "blocked")?;

@@ -133,6 +133,7 @@ pub(super) fn apply(edit: &Edit, story: &mut Story) {
     let place = Place { line: 1, column: 1 };
     match edit {
         Edit::Blocked(why) => story.blocked = why.clone().map(|value| Keyed { value, place }),
+        Edit::Priority(priority) => story.priority = *priority,
         Edit::ReviewHold(held) => story.review_hold = held.then_some(place),
         Edit::Question(number) => {
             story.question = number.map(|value| Keyed { value, place });

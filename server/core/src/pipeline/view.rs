@@ -91,6 +91,7 @@ impl Pipeline {
             run: run.map(|run| run.id).or(memory.run).map(|run| run.to_string()),
             attempt: if memory.runs == 0 { 0 } else { memory.failures + 1 },
             since: track.shown.map(|(_, since)| since.rfc3339()),
+            entered: (memory.stage == Some(key.stage)).then(|| memory.entered.rfc3339()),
             branch: track.branch.then(|| id.branch()),
             worktree: track.worktree.clone(),
             cost_usd: memory.cost_usd,

@@ -23,6 +23,7 @@ fn story(id: &str, stage: &str, state: State) -> StoryView {
         run: None,
         attempt: 0,
         since: Some("2026-11-21T11:55:00Z".to_owned()),
+        entered: None,
         branch: None,
         worktree: None,
         cost_usd: None,

@@ -10,6 +10,7 @@ use ratatui::crossterm::event::{poll, read};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 
 use super::super::model::Msg;
+use super::answers::{Answers, Heard};
 use crate::sys::task;
 
 /// How long the thread reads keys before it looks whether it is to rest.
@@ -30,20 +31,33 @@ pub(super) struct Input(Shared);
 
 impl Input {
     /// Begins to read.
-    pub(super) fn start(sender: SyncSender<Msg>) -> io::Result<Self> {
+    ///
+    /// With `asked`, the terminal was asked for its ground, and its answer comes among the keys.
+    pub(super) fn start(sender: SyncSender<Msg>, asked: bool) -> io::Result<Self> {
         let shared = Shared::default();
         let gate = Arc::clone(&shared);
         task::spawn("board-keys", move || {
+            let mut answers = Answers::new(asked);
             while rests(&gate) {
                 let event = match poll(LOOK_EVERY) {
-                    Ok(false) => continue,
-                    Ok(true) => read(),
+                    Ok(false) => Ok(None),
+                    Ok(true) => read().map(Some),
                     Err(error) => Err(error),
                 };
-                // Without a keyboard nothing can be done; the board ends by its signals.
+                // Without a keyboard nothing can be done; the board ends by its signals, or as its terminal is gone.
                 let Ok(event) = event else { return };
-                if sender.send(Msg::Input(event)).is_err() {
-                    return;
+                let heard = match event {
+                    Some(event) => answers.take(event),
+                    None => answers.quiet().into_iter().collect(),
+                };
+                for heard in heard {
+                    let msg = match heard {
+                        Heard::Event(event) => Msg::Input(event),
+                        Heard::Ground(ground) => Msg::Ground(ground),
+                    };
+                    if sender.send(msg).is_err() {
+                        return;
+                    }
                 }
             }
         })?;

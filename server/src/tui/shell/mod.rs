@@ -1,6 +1,7 @@
 //! The board's loop: messages come in from keys, the daemon and workers, effects go out. The one part of the board
 //! that knows a terminal, threads and the clock.
 
+mod answers;
 mod feed;
 mod input;
 mod terminal;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::host::Host;
-use super::look::Look;
+use super::look::{Colors, Look};
 use super::model::{Effect, Model, Msg};
 use super::update::update;
 use input::{Input, Signals};
@@ -30,21 +31,32 @@ const BATCH_MAX: usize = 256;
 /// Least time between two frames, at a terminal of this machine and over ssh.
 const FRAME: Duration = Duration::from_millis(30);
 const FRAME_SSH: Duration = Duration::from_millis(200);
-/// How often signals and the clock are looked at.
-const TICK: Duration = Duration::from_millis(250);
+/// How often signals, and whether the terminal is still there, are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often what is shown of time is drawn anew.
+const TICK: Duration = Duration::from_secs(1);
+/// How long the first frame waits for the terminal to tell its ground.
+const GROUND_WAIT: Duration = Duration::from_millis(50);
 
 /// Shows the board until the person leaves it. The terminal is left as it was found, whatever happens.
 pub fn run(host: Arc<dyn Host>, look: Look) -> io::Result<()> {
     let (sender, messages) = sync_channel(WAITING_MAX);
     let signals = Signals::listen()?;
-    let terminal = Terminal::enter()?;
+    let mut terminal = Terminal::enter()?;
+    let asked = look.colors == Colors::Deep(None);
+    if asked {
+        terminal.ask_ground()?;
+    }
     let model = Model::new(terminal.size(), look, Timestamp::now());
     let frame = if std::env::var_os("SSH_TTY").is_some() { FRAME_SSH } else { FRAME };
-    let input = Input::start(sender.clone())?;
+    let input = Input::start(sender.clone(), asked)?;
     feed::start(Arc::clone(&host), sender.clone())?;
     let worker = Worker::start(&host, &sender)?;
     let watcher = Watcher::new(Arc::clone(&host), sender.clone());
     let mut board = Board { host, sender, terminal, input, worker, watcher, signals, model, over: false };
+    if asked {
+        board.await_ground(&messages)?;
+    }
     board.attend(&messages, frame)
 }
 
@@ -61,27 +73,46 @@ struct Board {
 }
 
 impl Board {
+    /// Waits for the terminal's ground, but not for long; without it, the terminal's own colours are used.
+    fn await_ground(&mut self, messages: &Receiver<Msg>) -> io::Result<()> {
+        let begun = Instant::now();
+        while self.model.look.colors == Colors::Deep(None) {
+            let Ok(msg) = messages.recv_timeout(GROUND_WAIT.saturating_sub(begun.elapsed())) else {
+                self.model.look.colors = Colors::Sixteen;
+                break;
+            };
+            self.take(msg)?;
+        }
+        Ok(())
+    }
+
     fn attend(&mut self, messages: &Receiver<Msg>, frame: Duration) -> io::Result<()> {
         let mut drawn: Option<Instant> = None;
-        let mut stale = true;
+        let (mut stale, mut ticked) = (true, Instant::now());
         while !self.over {
             let due = drawn.map_or(Duration::ZERO, |at| frame.saturating_sub(at.elapsed()));
             if stale && due.is_zero() {
                 self.terminal.draw(&self.model)?;
                 (drawn, stale) = (Some(Instant::now()), false);
             }
-            let first = match messages.recv_timeout(if stale { due } else { TICK }) {
-                Ok(msg) => msg,
-                Err(RecvTimeoutError::Timeout) if stale => continue,
-                Err(RecvTimeoutError::Timeout) => Msg::Tick(Timestamp::now()),
+            match messages.recv_timeout(if stale { due } else { LOOK_EVERY }) {
+                Ok(first) => {
+                    self.take(first)?;
+                    for msg in messages.try_iter().take(BATCH_MAX) {
+                        self.take(msg)?;
+                    }
+                    stale = true;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            };
-            self.take(first)?;
-            for msg in messages.try_iter().take(BATCH_MAX) {
-                self.take(msg)?;
             }
             self.obey_signals()?;
-            stale = true;
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                self.over |= self.terminal.is_gone();
+                self.take(Msg::Tick(Timestamp::now()))?;
+                stale = true;
+            }
         }
         Ok(())
     }

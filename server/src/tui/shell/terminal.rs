@@ -14,6 +14,7 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{cursor, execute, queue};
 use ratatui::layout::Rect;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::super::model::Model;
 use super::super::view;
@@ -54,6 +55,22 @@ impl Terminal {
         execute!(self.backend, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
         self.mouse(mouse)?;
         self.clear()
+    }
+
+    /// Asks by OSC 11 how dark the ground is; the answer comes among the keys, if ever.
+    pub(super) fn ask_ground(&mut self) -> io::Result<()> {
+        write!(self.backend, "\u{1b}]11;?\u{7}")?;
+        Write::flush(&mut self.backend)
+    }
+
+    /// Whether nobody is at the other end any more. Reading from it would then come to no end.
+    #[expect(clippy::unused_self, reason = "there is one terminal; it is asked through its owner")]
+    pub(super) fn is_gone(&self) -> bool {
+        let (input, output) = (io::stdin(), io::stdout());
+        let mut ends = [PollFd::new(&input, PollFlags::empty()), PollFd::new(&output, PollFlags::empty())];
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        poll(&mut ends, Some(&Timespec::default())).is_ok()
+            && ends.iter().any(|end| end.revents().intersects(gone))
     }
 
     /// Gives it back.

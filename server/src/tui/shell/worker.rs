@@ -56,6 +56,7 @@ fn work(host: &dyn Host, sender: &SyncSender<Msg>, waiting: &Receiver<Effect>, c
 fn carry_out(host: &dyn Host, order: Effect) -> Option<Msg> {
     Some(match order {
         Effect::Act(request) => Msg::Acted(host.act(&request)),
+        Effect::Priority(id, priority) => Msg::Acted(host.set_priority(&id, priority)),
         Effect::Undo => Msg::Acted(host.undo()),
         Effect::Create(title) => Msg::Acted(host.create(&title)),
         Effect::Command(words) => {

@@ -113,7 +113,7 @@ fn a_page_shows_text_runs_and_history() {
     assert!(screen.contains("[STORY] [Runs 1] [Live] [Diff] [History]"), "{screen}");
     desk.press("l");
     let screen = desk.screen();
-    assert!(screen.contains("run 1 · current · coder-2 · attempt 1 · 8m 2s · question"), "{screen}");
+    assert!(screen.contains("run 1 · current · coder-2 · try 1 · 8m 2s · question"), "{screen}");
     desk.done();
     desk.press("5");
     assert_eq!(desk.done(), [Effect::Load(Part::History, "42_story_passkey".to_owned())]);

@@ -11,19 +11,19 @@ fn the_board_at_80_columns() {
      NEEDS YOU 4   ! 48 fix login r…   ■ 61 Fix: double…   +2                n next
       1 Backlog 5  [2 CURRENT 4]  3 QA 1   4 Merge 1   5 Done 4   6 Archived 0
     ┌ Backlog 5 · 1 need you ──┬ CURRENT 4 · 2 need you ─┬ QA 1 · 1 need you ──────┐
-    │ 45 ○ Idle             2h │ 40 ≡ Gates  coder-1  4m │ 57 ◆ Review         20m │
+    │ 45 ○ Idle             2h │ 40 ≡ Gates 2/3       4m │ 57 ◆ Review         20m │
     │ Import the old users ta… │ Rate limit the login r… │ Export invoices as CSV  │
-    │ P3 · chore               │ coder-1 · attempt 2 · … │ waits for a person's r… │
+    │ P3 · chore               │ coder-1 · try 2/3 · $1… │ +212 -38 in 9 files     │
     │ 46 ~ Waiting          2h │>41 ▶ Running         8m │                         │
     │ Move avatars to object … │>Store sessions in SQLi… │                         │
-    │ for 41 (running)         │>coder-1 · attempt 2 · … │                         │
+    │ for 41 (running)         │>coder-1 · try 2/3 · $1… │                         │
     │ 47 ‖ Held             1d │ 42 ? Question       12m │                         │
     │ Rename the crate         │ Log in with a passkey   │                         │
     │ stopped by hand          │ question 1 waits for a… │                         │
     │                          │ 61 ■ Blocked        31m │                         │
     │                          │ Fix: double charge      │                         │
     │ ↓ 2 more · ! 48 below    │ tests failed 3 of 3     │                         │
-    ├ 41 Store sessions in SQLite · coder-1 · attempt 2 · $1.01 ───────────────────┤
+    ├ 41 Store sessions in SQLite · coder-1 · try 2/3 · $1.01 ─────────────────────┤
     │ ▶ Running                                                                    │
     │ branch   feature/story-41_story_sessions                                     │
     │ file     .storkit/work/2_current/41_story_sessions.md                        │
@@ -36,7 +36,7 @@ fn the_board_at_80_columns() {
 
 #[test]
 fn the_board_at_120_columns_in_ascii() {
-    let mut desk = Desk::of((120, 40), Look { color: false, ascii: true }, stories());
+    let mut desk = Desk::of((120, 40), Look { colors: Colors::None, ascii: true }, stories());
     desk.take(Msg::Shown("run-41".to_owned(), Shown::Out("nobody watches this one yet\r\n".to_owned())));
     desk.press("j");
     assert!(desk.screen().is_ascii());
@@ -49,12 +49,12 @@ fn the_board_at_120_columns_in_ascii() {
      NEEDS YOU 4   ! 48 fix login red~   X 61 Fix: double c~   * 57 Export invoic~   ? 42 Log in with a~             n next
       1 Backlog 5  [2 CURRENT 4]  3 QA 1   4 Merge 1   5 Done 4   6 Archived 0
     + Backlog 5 . 1 need you -----+ CURRENT 4 . 2 need you -----+ QA 1 . 1 need you ----------+ Merge 1 -------------------+
-    | 45 o Idle                2h | 40 # Gates  coder-1      4m | 57 * Review             20m | 39 & Landing            1m |
+    | 45 o Idle                2h | 40 # Gates 2/3  coder-1  4m | 57 * Review             20m | 39 & Landing            1m |
     | Import the old users table  | Rate limit the login route  | Export invoices as CSV      | Keyboard moves announce    |
-    | P3 . chore                  | coder-1 . attempt 2 . $1.01 | waits for a person's review | gates on the squash        |
+    | P3 . chore                  | coder-1 . try 2/3 . $1.01   | +212 -38 in 9 files         | gates on the squash        |
     | 46 ~ Waiting             2h |>41 > Running  coder-1    8m |                             |                            |
     | Move avatars to object sto~ |>Store sessions in SQLite    |                             |                            |
-    | for 41 (running)            |>coder-1 . attempt 2 . $1.01 |                             |                            |
+    | for 41 (running)            |>coder-1 . try 2/3 . $1.01   |                             |                            |
     | 47 = Held                1d | 42 ? Question  coder-2  12m |                             |                            |
     | Rename the crate            | Log in with a passkey       |                             |                            |
     | stopped by hand             | question 1 waits for an an~ |                             |                            |
@@ -72,7 +72,7 @@ fn the_board_at_120_columns_in_ascii() {
     |                             |                             |                             |                            |
     |                             |                             |                             |                            |
     |                             |                             |                             |                            |
-    + 41 Store sessions in SQLite . coder-1 . attempt 2 . $1.01 + Live . following -----------+----------------------------+
+    + 41 Store sessions in SQLite . coder-1 . try 2/3 . $1.01 --+ Live . following -----------+----------------------------+
     | > Running                                                 | Read src/session.rs                                      |
     | branch   feature/story-41_story_sessions                  | ? ?                                                      |
     | file     .storkit/work/2_current/41_story_sessions.md     |                                                          |
@@ -97,12 +97,12 @@ fn the_board_at_200_columns_with_a_story_beside_it() {
      storkit  myproj  main@9f31c2e              NEEDS YOU 4   ! 48 fix login r…   ■ 61 Fix: double…   ◆ 57 Export invo…   +1                          queue 1  problems 1  agents 1/2  $12.40 of 50  ● live
      [1 BACKLOG 5]  2 Current 4   3 QA 1   4 Merge 1   5 Done 4   6 Archived 0                                    ┌────────────────────────────────────────────────────────────────────────────────────────┐
     ┌ BACKLOG 5 · 1 need you ───┬ Current 4 · 2 need you ──┬ QA 1 · 1 need you ───────┬ Merge 1 ─────────────────┐│ 48 fix login redirect                                                    ! Problem  1d │
-    │ 45 ○ Idle              2h │ 40 ≡ Gates  coder-1   4m │ 57 ◆ Review          20m │ 39 » Landing          1m ││ [STORY] [Runs 0] [Live] [Diff] [History]                                               │
+    │ 45 ○ Idle              2h │ 40 ≡ Gates 2/3        4m │ 57 ◆ Review          20m │ 39 » Landing          1m ││ [STORY] [Runs 0] [Live] [Diff] [History]                                               │
     │ Import the old users tab… │ Rate limit the login ro… │ Export invoices as CSV   │ Keyboard moves announce  ││ line 4, column 3: `priority` must be 1 to 5                                            │
-    │ P3 · chore                │ coder-1 · attempt 2 · $… │ waits for a person's re… │ gates on the squash      ││                                                                                        │
+    │ P3 · chore                │ coder-1 · try 2/3 · $1.… │ +212 -38 in 9 files      │ gates on the squash      ││                                                                                        │
     │ 46 ~ Waiting           2h │ 41 ▶ Running  coder-1 8m │                          │                          ││ reading…                                                                               │
     │ Move avatars to object s… │ Store sessions in SQLite │                          │                          ││                                                                                        │
-    │ for 41 (running)          │ coder-1 · attempt 2 · $… │                          │                          ││                                                                                        │
+    │ for 41 (running)          │ coder-1 · try 2/3 · $1.… │                          │                          ││                                                                                        │
     │ 47 ‖ Held              1d │ 42 ? Question        12m │                          │                          ││                                                                                        │
     │ Rename the crate          │ Log in with a passkey    │                          │                          ││                                                                                        │
     │ stopped by hand           │ question 1 waits for an… │                          │                          ││                                                                                        │
@@ -139,6 +139,21 @@ fn the_list_of_all_keys_is_offered_at_any_width() {
             let rows = desk.rows();
             assert!(rows[23].ends_with("? all"), "{width}: {}", rows[23]);
             assert!(rows.iter().all(|row| crate::sys::text::width(row) <= usize::from(width)));
+        }
+    }
+}
+
+#[test]
+fn the_selected_column_is_seen_and_the_strip_counts_at_every_width() {
+    for width in 40..=200 {
+        for (n, name) in
+            ["BACKLOG 5", "CURRENT 4", "QA 1", "MERGE 1", "DONE 4", "ARCHIVED 0"].into_iter().enumerate()
+        {
+            let mut desk = Desk::new((width, 24));
+            desk.press(&(n + 1).to_string());
+            let rows = desk.rows();
+            assert!(rows.iter().any(|row| row.starts_with('┌') && row.contains(name)), "{width}: {name}");
+            assert!(rows[..2].iter().any(|row| row.contains("NEEDS YOU 4")), "{width}: {}", rows[1]);
         }
     }
 }
@@ -181,7 +196,7 @@ fn words_of_others_are_never_obeyed() {
         story.branch = Some(evil.to_owned());
         story.labels = vec![evil.to_owned()];
     }
-    for look in [PLAIN, Look { color: true, ascii: true }] {
+    for look in [PLAIN, Look { colors: Colors::Sixteen, ascii: true }] {
         let mut desk = Desk::of((120, 40), look, all.clone());
         desk.take(Msg::Acted(Ok(evil.to_owned())));
         for keys in ["", "w", "<enter>", "2", "4", "<esc>", "ga", "q", "gp"] {

@@ -8,7 +8,7 @@ use storkit_core::stage::Stage;
 use super::super::keys::Action;
 use super::super::line::Line;
 use super::super::model::{
-    Effect, Model, Over, Part, Prefix, Prompt, Purpose, Sheet, index, is_live, short, stage_of,
+    Effect, Message, Model, Over, Part, Prefix, Prompt, Purpose, Sheet, Undo, index, is_live, short, stage_of,
 };
 use super::super::page::{Loaded, Page, Tab};
 use crate::sys::text::clean;
@@ -19,10 +19,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Create => return type_line(model, Purpose::Create, ""),
         Action::Filter => return type_line(model, Purpose::Filter, ""),
         Action::Command => return type_line(model, Purpose::Command, ""),
-        Action::Undo => {
-            model.say("Undoing…");
-            return vec![Effect::Undo];
-        }
+        Action::Undo => return undo(model),
+        Action::Find => return super::find::begin(model),
         Action::Browser => return vec![Effect::Command(vec!["open".to_owned()])],
         _ => {}
     }
@@ -83,6 +81,33 @@ fn next(model: &mut Model, story: &StoryView) -> Vec<Effect> {
     }
 }
 
+/// Takes back what was done last; where that cannot be, says so, and the next time takes back the last move.
+fn undo(model: &mut Model) -> Vec<Effect> {
+    let effect = match model.undo.take() {
+        None | Some(Undo::Board) => Effect::Undo,
+        Some(Undo::Ask(request)) => Effect::Act(request),
+        Some(Undo::Priority(id, priority)) => Effect::Priority(id, priority),
+        Some(Undo::Never(why)) => {
+            model.say(format!("{why} z again takes back the last move."));
+            return Vec::new();
+        }
+    };
+    (model.asked, model.message) = (None, Message::default());
+    model.say("Undoing…");
+    vec![effect]
+}
+
+/// How a request is taken back.
+const fn contrary(request: &Request) -> Undo {
+    match request {
+        Request::Answer { .. } => Undo::Never("An answer cannot be taken back: its agent has it."),
+        Request::Stop { .. } => Undo::Never("What was stopped goes on by s."),
+        Request::Retry { .. } => Undo::Never("A retry is ended by s."),
+        Request::Unhold { .. } => Undo::Never("x holds it again."),
+        _ => Undo::Board,
+    }
+}
+
 fn reject(model: &mut Model, id: String) -> Vec<Effect> {
     let comments = match model.page.as_ref().map(|page| &page.review) {
         Some(Loaded::Here(review)) => review.text(),
@@ -112,10 +137,10 @@ pub(super) fn ask(model: &mut Model, request: Request) -> Vec<Effect> {
     {
         model.follow = Some((story.to_owned(), model.now));
     }
-    model.can_undo = matches!(
-        request,
-        Request::Move { .. } | Request::Start { .. } | Request::Approve { .. } | Request::Reject { .. }
-    );
+    model.asked = Some(match &request {
+        Request::Hold { story, .. } => Undo::Ask(Request::Unhold { story: story.clone() }),
+        other => contrary(other),
+    });
     model.say(match &request {
         Request::Move { .. } => "Moving…",
         Request::Stop { .. } => "Stopping…",
@@ -132,7 +157,7 @@ pub(super) fn move_to(model: &mut Model, story: &StoryView, to: Stage) -> Vec<Ef
     ask(model, Request::Move { story: story.id.clone(), to })
 }
 
-fn type_line(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Effect> {
+pub(super) fn type_line(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Effect> {
     model.prompt = Some(Prompt { purpose, line: Line::of(text) });
     Vec::new()
 }
@@ -143,7 +168,7 @@ pub(super) fn open_tab(model: &mut Model, tab: Tab) -> Vec<Effect> {
     let (id, live) = (story.id.clone(), is_live(story));
     let page = model.page.get_or_insert_with(|| Page::new(&id, tab));
     if page.tab != tab {
-        page.top = 0;
+        (page.top, page.find) = (0, None);
     }
     page.tab = tab;
     match tab {
@@ -179,7 +204,27 @@ pub(super) fn second(model: &mut Model, prefix: Prefix, key: KeyEvent) -> Vec<Ef
             move_to(model, &story, *to)
         }
         Prefix::Copy => copy(model, c),
+        Prefix::Priority => priority(model, c),
     }
+}
+
+fn priority(model: &mut Model, c: char) -> Vec<Effect> {
+    let Some(priority) = c.to_digit(10).and_then(|n| u8::try_from(n).ok()).filter(|n| (1..=5).contains(n))
+    else {
+        return Vec::new();
+    };
+    let Some((id, before)) = model.subject().map(|story| (story.id.clone(), story.priority)) else {
+        return Vec::new();
+    };
+    if priority == before {
+        model.say(format!("It has priority {priority} already."));
+        return Vec::new();
+    }
+    // The cursor goes along to its new place.
+    model.follow = Some((id.clone(), model.now));
+    model.asked = Some(Undo::Priority(id.clone(), before));
+    model.say("Writing…");
+    vec![Effect::Priority(id, priority)]
 }
 
 fn go(model: &mut Model, c: char) -> Vec<Effect> {
@@ -215,11 +260,11 @@ fn agents(model: &mut Model) {
 }
 
 fn queue(model: &mut Model) -> Vec<Effect> {
-    let in_merge = |story: &&StoryView| stage_of(story) == Stage::Merge;
-    let mut lines: Vec<String> = model
-        .stories()
-        .iter()
-        .filter(in_merge)
+    let mut in_merge: Vec<&StoryView> =
+        model.stories().iter().filter(|story| stage_of(story) == Stage::Merge).collect();
+    in_merge.sort_by_key(|story| story.state != State::Merging);
+    let mut lines: Vec<String> = in_merge
+        .into_iter()
         .map(|story| {
             let reason = story.reason.as_deref().unwrap_or_default();
             clean(&format!("{:<6} {:<10} {}  {reason}", short(story), story.state.name(), story.name))

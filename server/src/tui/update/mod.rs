@@ -1,18 +1,22 @@
 //! What a message changes, and what is to be done for it. Pure: the world is changed by effects alone.
 
 mod acts;
+mod find;
+mod menu;
 mod mouse;
 mod over;
 mod prompt;
 mod results;
 mod walk;
 
+pub(super) use menu::items;
 pub(super) use over::found;
 
 use ratatui::crossterm::event::{Event, KeyEvent, KeyEventKind};
 
 use super::areas::Areas;
 use super::keys::{self, Action};
+use super::look::Colors;
 use super::model::{Effect, Live, Model, Msg, Over, Prefix, is_live};
 use super::page::Tab;
 use super::screen::Screen;
@@ -23,6 +27,13 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Input(event) => input(model, event),
         Msg::Tick(now) => {
             model.now = now;
+            Vec::new()
+        }
+        Msg::Ground(ground) => {
+            // Who has waited too long for the answer does not change its colours any more.
+            if model.look.colors == Colors::Deep(None) {
+                model.look.colors = Colors::Deep(Some(ground));
+            }
             Vec::new()
         }
         other => results::take(model, other),
@@ -56,6 +67,11 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     }
     match &model.over {
         Some(Over::Help(_)) => return over::help(model, key),
+        Some(Over::Menu(_)) => {
+            if let Some(effects) = menu::press(model, key) {
+                return effects;
+            }
+        }
         Some(Over::Sheet(_)) => {
             if let Some(effects) = over::sheet(model, key) {
                 return effects;
@@ -100,6 +116,7 @@ const fn prefix_words(prefix: Prefix) -> &'static str {
     match prefix {
         Prefix::Go => "go to: g top  b board  a agents  q queue  u usage  p problems",
         Prefix::Move => "move to: 1 backlog  2 current  3 qa  4 merge  5 done  6 archived",
+        Prefix::Priority => "priority: 1 the most urgent  2  3 as usual  4  5 the least",
         Prefix::Copy => "copy: i id  b branch  p path  c command",
     }
 }

@@ -7,9 +7,9 @@ use storkit_core::stage::Stage;
 
 use super::super::areas::Areas;
 use super::super::cards::CARD_ROWS;
-use super::super::model::{Drag, Effect, Model, index, stage_of};
+use super::super::model::{Drag, Effect, Menu, Model, Over, index, stage_of};
 use super::super::page::Tab;
-use super::super::view::{footer_at, need_at, page_row_at, tab_at};
+use super::super::view::{footer_at, menu_row_at, need_at, page_row_at, tab_at};
 use super::{acts, walk};
 
 /// Takes what the mouse did.
@@ -20,8 +20,9 @@ pub(super) fn take(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
         MouseEventKind::ScrollUp => walk::wheel(model, -1),
         MouseEventKind::ScrollDown => walk::wheel(model, 1),
         MouseEventKind::Down(MouseButton::Left) => return click(model, &areas, x, y),
-        MouseEventKind::Down(MouseButton::Right) if select(model, &areas, x, y) => {
-            return super::act(model, super::super::keys::Action::Help);
+        MouseEventKind::Down(MouseButton::Right) if model.prompt.is_none() && select(model, &areas, x, y) => {
+            model.page = None;
+            model.over = Some(Over::Menu(Menu { at: (x, y), row: 0 }));
         }
         MouseEventKind::Drag(MouseButton::Left) => drag(model, &areas, x, y),
         MouseEventKind::Up(MouseButton::Left) => return drop_card(model),
@@ -37,6 +38,9 @@ fn click(model: &mut Model, areas: &Areas, x: u16, y: u16) -> Vec<Effect> {
     }
     if model.prompt.is_some() {
         return Vec::new();
+    }
+    if let Some(row) = menu_row_at(model, x, y) {
+        return super::menu::run(model, row);
     }
     if model.over.take().is_some() {
         return Vec::new();

@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use storkit_core::request::Request;
 
-use super::super::model::{Effect, Model, Over, Purpose};
+use super::super::model::{Effect, Model, Over, Purpose, Undo};
 use super::super::page::Loaded;
 use super::acts;
 
@@ -72,7 +72,7 @@ fn typed(model: &mut Model) {
 fn done(model: &mut Model) -> Vec<Effect> {
     let Some(prompt) = model.prompt.take() else { return Vec::new() };
     let text = prompt.line.text().trim().to_owned();
-    if text.is_empty() && !matches!(prompt.purpose, Purpose::Filter | Purpose::Hold(_)) {
+    if text.is_empty() && !matches!(prompt.purpose, Purpose::Filter | Purpose::Find | Purpose::Hold(_)) {
         return Vec::new();
     }
     match prompt.purpose {
@@ -81,8 +81,13 @@ fn done(model: &mut Model) -> Vec<Effect> {
             model.sort();
             Vec::new()
         }
+        Purpose::Find => {
+            super::find::search(model, &text);
+            Vec::new()
+        }
         Purpose::Command => command(model, &text),
         Purpose::Create => {
+            model.asked = Some(Undo::Never("A new story stays; m 6 puts it away."));
             model.say("Writing…");
             vec![Effect::Create(text)]
         }

@@ -4,8 +4,8 @@ use storkit_core::snapshot::Why;
 
 use super::super::diff::Diff;
 use super::super::host::{Answer, Seen, StoryFile, Trouble};
-use super::super::model::{Effect, Message, Model, Msg, Over, Part, Sheet};
-use super::super::page::{Loaded, Review};
+use super::super::model::{Effect, Message, Model, Msg, Over, Part, Sheet, Undo};
+use super::super::page::{Loaded, Review, bounded};
 use crate::http::{Shown, WatchEnd};
 use crate::sys::text::{clean, clean_lines};
 
@@ -23,7 +23,7 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Printed(title, answer) => printed(model, title, answer),
         Msg::Shown(run, shown) => terminal(model, &run, shown),
         Msg::Watched(run, end) => watched(model, &run, end),
-        Msg::Input(_) | Msg::Tick(_) => {}
+        Msg::Input(_) | Msg::Tick(_) | Msg::Ground(_) => {}
     }
     Vec::new()
 }
@@ -48,8 +48,14 @@ fn board(model: &mut Model, answer: Answer<Seen>) {
 fn acted(model: &mut Model, answer: Answer<String>) {
     match answer {
         Ok(said) => {
-            model.message =
-                Message { text: clean(&said), bad: false, undo: std::mem::take(&mut model.can_undo) };
+            if let Some(undo) = model.asked.take() {
+                model.undo = Some(undo);
+            } else if !said.is_empty() {
+                // What was taken back is not taken back once more.
+                model.undo = None;
+            }
+            let undo = model.undo.as_ref().is_some_and(|undo| !matches!(undo, Undo::Never(_)));
+            model.message = Message { text: clean(&said), bad: false, undo };
             // What was shown may no longer be so.
             if let Some(page) = &mut model.page
                 && page.review != Loaded::Coming
@@ -59,7 +65,7 @@ fn acted(model: &mut Model, answer: Answer<String>) {
             }
         }
         Err(trouble) => {
-            model.follow = None;
+            (model.follow, model.asked) = (None, None);
             model.fail(words(&trouble));
         }
     }
@@ -67,19 +73,20 @@ fn acted(model: &mut Model, answer: Answer<String>) {
 
 fn loaded(model: &mut Model, part: Part, id: &str, answer: Answer<String>) {
     let Some(page) = model.page.as_mut().filter(|page| page.id == id) else { return };
-    let failed = |trouble: Trouble| Loaded::Failed(words(&trouble));
     match part {
         Part::Diff => {
-            page.review = answer.map_or_else(failed, |text| {
-                Loaded::Here(Review { diff: Diff::parse(&text), ..Review::default() })
-            });
+            let review = |text: String| Review { diff: Diff::parse(&text), ..Review::default() };
+            page.review = read(answer, review);
         }
-        Part::History => {
-            page.history = answer.map_or_else(|trouble| Loaded::Failed(words(&trouble)), Loaded::Here)
-        }
-        Part::Transcript => {
-            page.transcript = answer.map_or_else(|trouble| Loaded::Failed(words(&trouble)), Loaded::Here);
-        }
+        Part::History => page.history = read(answer, |text| bounded(&text)),
+        Part::Transcript => page.transcript = read(answer, |text| bounded(&text)),
+    }
+}
+
+fn read<T>(answer: Answer<String>, take: impl FnOnce(String) -> T) -> Loaded<T> {
+    match answer {
+        Ok(text) => Loaded::Here(take(text)),
+        Err(trouble) => Loaded::Failed(words(&trouble)),
     }
 }
 
@@ -115,7 +122,7 @@ fn printed(model: &mut Model, title: String, answer: Answer<String>) {
         Ok(text) => clean_lines(&text),
         Err(trouble) => return model.fail(words(&trouble)),
     };
-    let lines: Vec<String> = text.lines().map(|line| line.replace('\t', "    ")).collect();
+    let lines = bounded(&text);
     if lines.len() <= LINES_IN_MESSAGE {
         return model.say(lines.first().cloned().unwrap_or_else(|| "Done.".to_owned()));
     }

@@ -39,6 +39,7 @@ pub(super) fn go(model: &mut Model, action: Action) -> Vec<Effect> {
     // Who walks is not carried along.
     model.follow = None;
     match action {
+        Action::NextNeed | Action::LastNeed if super::find::walk(model, action == Action::NextNeed) => {}
         Action::NextNeed => next_need(model, true),
         Action::LastNeed => next_need(model, false),
         Action::Back => return back(model),
@@ -50,6 +51,9 @@ pub(super) fn go(model: &mut Model, action: Action) -> Vec<Effect> {
 
 fn back(model: &mut Model) -> Vec<Effect> {
     if model.over.take().is_some() {
+        return Vec::new();
+    }
+    if model.page.as_mut().is_some_and(|page| page.find.take().is_some()) {
         return Vec::new();
     }
     if model.page.take().is_some() {
@@ -114,7 +118,7 @@ fn on_page(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Stage(tab) => return acts::open_tab(model, Tab::ALL[tab.min(4)]),
         Action::Transcript => {
             page.reads = !page.reads;
-            page.top = 0;
+            (page.top, page.find) = (0, None);
             return acts::open_tab(model, Tab::Live);
         }
         _ => {}

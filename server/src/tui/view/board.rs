@@ -8,16 +8,17 @@ use storkit_core::stage::Stage;
 
 use super::super::areas::Areas;
 use super::super::cards::CARD_ROWS;
+use super::super::host::Figures;
 use super::super::look::{needs_person, sign, word};
 use super::super::model::{Model, index, is_archived, short};
 use super::head::stage_title;
 use super::ink::{cells, heading, level, put, put_right, set, upright};
 use super::{detail, ink};
-use crate::sys::text::{age, width};
+use crate::sys::text::{age, count, width};
 
 /// Draws the box, the columns, and the detail below them.
 pub(super) fn draw(model: &Model, areas: &Areas, buffer: &mut Buffer) {
-    let lines = model.look.faint();
+    let lines = model.look.lines();
     ink::frame(buffer, areas.board, "", (lines, lines));
     let Some((_, first)) = areas.columns.first() else { return };
     let (top, bottom) = (areas.board.y, first.bottom());
@@ -106,7 +107,8 @@ fn card(model: &Model, story: &StoryView, selected: bool, area: Rect, buffer: &m
     let archived = is_archived(story);
     let (x, y, room) = (area.x + 1, area.y, area.width.saturating_sub(2));
     if selected {
-        let mark = if look.color { "▌" } else { ">" };
+        buffer.set_style(area, look.card());
+        let mark = if look.has_color() { "▌" } else { ">" };
         for row in 0..CARD_ROWS {
             set(buffer, (area.x, y + row), mark, look.title());
         }
@@ -115,7 +117,11 @@ fn card(model: &Model, story: &StoryView, selected: bool, area: Rect, buffer: &m
     let right = put_right(buffer, (area.right() - 1, y), room, &age, look.faint());
     let end = right.saturating_sub(1);
     let at = put(buffer, (x, y), end.saturating_sub(x), &short(story), look.title());
-    let state = format!("{} {}", sign(story.state, archived), word(story.state, archived));
+    let figures = figures(model, story);
+    let mut state = format!("{} {}", sign(story.state, archived), word(story.state, archived));
+    if let Some((gate, of)) = figures.gates {
+        state = format!("{state} {gate}/{of}");
+    }
     let at = put(buffer, (at + 1, y), end.saturating_sub(at + 1), &state, look.state(story.state));
     if let Some(agent) =
         story.agent.as_deref().filter(|agent| works(story) && at + 2 + cells(width(agent)) <= end)
@@ -124,7 +130,11 @@ fn card(model: &Model, story: &StoryView, selected: bool, area: Rect, buffer: &m
     }
     let title = if selected { look.title() } else { Style::new() };
     put(buffer, (x, y + 1), room, &story.name, title);
-    put(buffer, (x, y + 2), room, &reason(story), look.faint());
+    put(buffer, (x, y + 2), room, &reason(model, story), look.faint());
+}
+
+fn figures(model: &Model, story: &StoryView) -> Figures {
+    model.seen.as_ref().and_then(|seen| seen.figures.get(&story.id)).copied().unwrap_or_default()
 }
 
 fn works(story: &StoryView) -> bool {
@@ -135,7 +145,10 @@ fn works(story: &StoryView) -> bool {
 }
 
 /// The third line: why it stands, or what it is.
-fn reason(story: &StoryView) -> String {
+fn reason(model: &Model, story: &StoryView) -> String {
+    if let (State::Review, Some((added, removed, files))) = (story.state, figures(model, story).diff) {
+        return format!("+{added} -{removed} in {}", count(files, "file"));
+    }
     if let Some(reason) = &story.reason {
         return reason.clone();
     }
@@ -143,7 +156,7 @@ fn reason(story: &StoryView) -> String {
     if works(story) {
         words.extend(story.agent.clone());
         if story.attempt > 1 {
-            words.push(format!("attempt {}", story.attempt));
+            words.push(detail::tries(model, story));
         }
         words.extend(story.cost_usd.map(|usd| format!("${usd:.2}")));
     } else if story.state == State::Idle {

@@ -8,17 +8,17 @@ use storkit_core::story_file::Doc;
 
 use super::super::areas::Areas;
 use super::super::look::{sign, word};
-use super::super::model::{Model, is_archived, is_live, short};
-use super::ink::{cells, heading, put, set, upright};
+use super::super::model::{Live, Model, is_archived, is_live, short};
+use super::ink::{cells, heading, put, set, tame, upright};
 use crate::sys::text::{clean, wrap};
 
 /// Draws the pane below the line at `line`.
 pub(super) fn draw(model: &Model, areas: &Areas, line: u16, buffer: &mut Buffer) {
     let Some(story) = model.selected() else { return };
-    heading(buffer, (areas.detail.x, line), areas.detail.width, &title(story), model.look.title());
+    heading(buffer, (areas.detail.x, line), areas.detail.width, &title(model, story), model.look.title());
     facts(model, story, areas.detail, buffer);
     if areas.live.height > 0 {
-        let faint = model.look.faint();
+        let faint = model.look.lines();
         let x = areas.live.x - 1;
         upright(buffer, x, line + 1, areas.live.bottom(), faint);
         set(buffer, (x, line), "┬", faint);
@@ -29,14 +29,29 @@ pub(super) fn draw(model: &Model, areas: &Areas, line: u16, buffer: &mut Buffer)
     }
 }
 
-fn title(story: &StoryView) -> String {
+fn title(model: &Model, story: &StoryView) -> String {
     let mut parts = vec![format!("{} {}", short(story), clean(&story.name))];
     parts.extend(story.agent.clone());
-    if story.attempt > 1 {
-        parts.push(format!("attempt {}", story.attempt));
+    if story.attempt > 0 {
+        parts.push(tries(model, story));
     }
     parts.extend(story.cost_usd.map(|usd| format!("${usd:.2}")));
     parts.join(" · ")
+}
+
+/// `try 2/3`: failures so far and one, of how many.
+pub(super) fn tries(model: &Model, story: &StoryView) -> String {
+    match model.seen.as_ref().map_or(0, |seen| seen.tries) {
+        0 => format!("try {}", story.attempt),
+        of => format!("try {}/{of}", story.attempt),
+    }
+}
+
+/// Draws a watched terminal.
+pub(super) fn terminal(model: &Model, live: &Live, area: Rect, buffer: &mut Buffer) {
+    live.screen.draw(model.look, area, buffer);
+    tame(area, buffer);
+    model.look.paint_pane(area, buffer);
 }
 
 /// The words of the story's open question.
@@ -58,6 +73,8 @@ fn facts(model: &Model, story: &StoryView, area: Rect, buffer: &mut Buffer) {
     let state = look.state(story.state);
     let said = head.unwrap_or_else(|| word(story.state, archived).to_owned());
     let rows = if area.height > 4 { 4 } else { 2 };
+    // No more of it is read than there is room for.
+    let said: String = said.chars().take(usize::from(room) * 8).collect();
     for (n, line) in wrap(&clean(&said), usize::from(room) - 2).into_iter().take(rows).enumerate() {
         if n == 0 {
             put(buffer, (area.x + 1, y), 1, sign(story.state, archived), state);
@@ -106,7 +123,7 @@ fn live_title(model: &Model, story: &StoryView) -> String {
 fn live(model: &Model, story: &StoryView, area: Rect, buffer: &mut Buffer) {
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     match &model.live {
-        Some(live) if story.run.as_ref() == Some(&live.run) => live.screen.draw(model.look, inner, buffer),
+        Some(live) if story.run.as_ref() == Some(&live.run) => terminal(model, live, inner, buffer),
         _ => {
             let text =
                 if is_live(story) { "…" } else { "Nothing runs for it now. t shows what was printed." };

@@ -103,7 +103,7 @@ fn message(model: &Model, areas: &Areas, buffer: &mut Buffer) -> Option<(u16, u1
 
 fn label(purpose: &Purpose) -> String {
     match purpose {
-        Purpose::Filter => "/".to_owned(),
+        Purpose::Filter | Purpose::Find => "/".to_owned(),
         Purpose::Command => ":".to_owned(),
         Purpose::Create => "New story:".to_owned(),
         Purpose::Answer(_) => "Answer:".to_owned(),

@@ -127,8 +127,7 @@ fn strip(model: &Model, y: u16, buffer: &mut Buffer) {
         put(buffer, (from, y), 30, text, look.faint());
         return;
     }
-    put(buffer, (from, y), 20, &count(all), look.title());
-    let mut end = from;
+    let mut end = put(buffer, (from, y), 20, &count(all), look.title());
     for (story, x, text) in &shown {
         end = put(buffer, (*x, y), cells(width(text)), text, look.state(story.state));
     }

@@ -13,7 +13,8 @@ use ratatui::buffer::Buffer;
 
 pub(super) use foot::footer_at;
 pub(super) use head::{need_at, tab_at};
-pub(super) use page::row_at as page_row_at;
+pub(super) use over::menu_row_at;
+pub(super) use page::{body as page_body, row_at as page_row_at};
 
 use super::areas::{Areas, SMALLEST};
 use super::look;
@@ -38,6 +39,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) -> Option<(u16, u16)> {
     }
     let typed = foot::draw(model, &areas, buffer);
     let searched = over::draw(model, buffer);
+    model.look.paint_ground(buffer);
     if model.look.ascii {
         look::to_ascii(buffer);
     }

@@ -1,12 +1,12 @@
 //! What lies over the board: a text, or the keys.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::super::keys;
-use super::super::model::{Help, Model, Over, Sheet};
-use super::super::update::found;
+use super::super::model::{Help, Menu, Model, Over, Sheet, short};
+use super::super::update::{found, items};
 use super::ink::{cells, frame, put, wipe};
 use crate::sys::text::{clean, width, wrap};
 
@@ -18,6 +18,10 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) -> Option<(u16, u16)> {
     match model.over.as_ref()? {
         Over::Sheet(sheet) => {
             text(model, sheet, buffer);
+            None
+        }
+        Over::Menu(menu) => {
+            draw_menu(model, *menu, buffer);
             None
         }
         Over::Help(help) => Some(list(model, help, buffer)),
@@ -47,7 +51,7 @@ fn text(model: &Model, sheet: &Sheet, buffer: &mut Buffer) {
     let below = lines.len().saturating_sub(usize::from(area.height.saturating_sub(2)));
     let title =
         if below > 0 { format!("{} · j k scroll, q closes", sheet.title) } else { sheet.title.clone() };
-    frame(buffer, area, &title, (model.look.faint(), model.look.title()));
+    frame(buffer, area, &title, (model.look.lines(), model.look.title()));
     let top = sheet.top.min(below);
     let rows = usize::from(area.height.saturating_sub(2));
     for (n, line) in lines.iter().skip(top).take(rows).enumerate() {
@@ -55,12 +59,59 @@ fn text(model: &Model, sheet: &Sheet, buffer: &mut Buffer) {
     }
 }
 
+/// Widest row of a menu.
+const MENU_WIDTH: u16 = 26;
+
+fn menu_area(model: &Model, menu: Menu) -> Rect {
+    let (columns, lines) = model.size;
+    let (width, height) = (MENU_WIDTH.min(columns), cells(items(model).len() + 2).min(lines));
+    let at = (menu.at.0.min(columns - width), menu.at.1.min(lines - height));
+    Rect::new(at.0, at.1, width, height)
+}
+
+fn draw_menu(model: &Model, menu: Menu, buffer: &mut Buffer) {
+    let (area, look) = (menu_area(model, menu), model.look);
+    wipe(buffer, area);
+    let title = model.selected().map(short).unwrap_or_default();
+    frame(buffer, area, &title, (look.lines(), look.title()));
+    let rows = usize::from(area.height.saturating_sub(2));
+    let top = menu_top(menu, rows);
+    for (n, item) in items(model).iter().enumerate().skip(top).take(rows) {
+        let y = area.y + 1 + cells(n - top);
+        let (key, word) = match item.off {
+            None => (look.key(), Style::new()),
+            Some(_) => (look.faint(), look.faint()),
+        };
+        put(buffer, (area.x + 2, y), 5, item.key, key);
+        let text = if item.off.is_some() { format!("{} (off)", item.word) } else { item.word.to_owned() };
+        put(buffer, (area.x + 8, y), area.width.saturating_sub(10), &text, word);
+        if n == menu.row {
+            let row = Rect::new(area.x + 1, y, area.width.saturating_sub(2), 1);
+            buffer.set_style(row, look.selected());
+        }
+    }
+}
+
+/// The first row that is shown where not all have room.
+fn menu_top(menu: Menu, rows: usize) -> usize {
+    menu.row.saturating_sub(rows.saturating_sub(1))
+}
+
+/// The row of the open menu at that place.
+pub(in crate::tui) fn menu_row_at(model: &Model, x: u16, y: u16) -> Option<usize> {
+    let Some(Over::Menu(menu)) = model.over else { return None };
+    let area = menu_area(model, menu);
+    let inner = Rect::new(area.x, area.y + 1, area.width, area.height.saturating_sub(2));
+    let top = menu_top(menu, inner.height.into());
+    inner.contains(Position { x, y }).then(|| top + usize::from(y - inner.y))
+}
+
 fn list(model: &Model, help: &Help, buffer: &mut Buffer) -> (u16, u16) {
     let found = found(help);
     let area = middle(model, keys::KEYS.len() + 3);
     wipe(buffer, area);
     let title = "Keys · type to search, Enter runs";
-    frame(buffer, area, title, (model.look.faint(), model.look.title()));
+    frame(buffer, area, title, (model.look.lines(), model.look.title()));
     let (x, y) = (area.x + 2, area.y + 1);
     let at = put(buffer, (x, y), 2, "/", model.look.title());
     let cursor = put(buffer, (at + 1, y), area.width - 8, &clean(help.line.before()), Style::new());

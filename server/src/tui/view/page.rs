@@ -9,7 +9,7 @@ use super::super::areas::Areas;
 use super::super::look::{Look, sign, word};
 use super::super::model::{Model, is_archived, short};
 use super::super::page::{Loaded, Page, Tab};
-use super::ink::{cells, frame, put, put_right};
+use super::ink::{cells, frame, mark, put, put_right};
 use super::{detail, review};
 use crate::sys::text::{age, clean, clean_lines, span, width, wrap};
 
@@ -18,7 +18,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let Some(page) = &model.page else { return };
     let Some(story) = model.story(&page.id) else { return };
     let look = model.look;
-    frame(buffer, area, "", (look.faint(), look.faint()));
+    frame(buffer, area, "", (look.lines(), look.lines()));
     let inner = inside(area);
     let archived = is_archived(story);
     let state = format!("{} {}", sign(story.state, archived), word(story.state, archived));
@@ -34,13 +34,9 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     let body = Rect { y: y + 2, height: inner.height.saturating_sub(2), ..inner };
     match page.tab {
-        Tab::Story => lines(page.top, &text_lines(model, story, body.width), body, buffer),
-        Tab::Runs => lines(page.top, &run_lines(model, story), body, buffer),
-        Tab::Live => live(model, page, story, body, buffer),
+        Tab::Live if !page.reads => live(model, story, body, buffer),
         Tab::Diff => review::draw(model, page, body, buffer),
-        Tab::History => {
-            lines(page.top, &loaded(look, &page.history, "Nothing happened to it yet."), body, buffer);
-        }
+        Tab::Story | Tab::Runs | Tab::Live | Tab::History => lines(model, page, body, buffer),
     }
 }
 
@@ -84,11 +80,58 @@ pub(in crate::tui) fn row_at(model: &Model, x: u16, y: u16) -> Option<Tab> {
 
 type Styled = (String, Style);
 
+/// The lines of an open tab that is text.
+pub(in crate::tui) enum Body<'m> {
+    /// Lines with a style each.
+    Styled(Vec<Styled>),
+    /// Lines of a text that was read.
+    Plain(&'m [String]),
+}
+
+impl Body<'_> {
+    /// How many there are.
+    pub(in crate::tui) fn len(&self) -> usize {
+        match self {
+            Self::Styled(lines) => lines.len(),
+            Self::Plain(lines) => lines.len(),
+        }
+    }
+
+    /// One of them.
+    pub(in crate::tui) fn line(&self, at: usize) -> (&str, Style) {
+        match self {
+            Self::Styled(lines) => (&lines[at].0, lines[at].1),
+            Self::Plain(lines) => (&lines[at], Style::new()),
+        }
+    }
+}
+
+/// What the open tab shows, where that is text; nothing where it is a diff or a terminal.
+pub(in crate::tui) fn body(model: &Model) -> Body<'_> {
+    let none = Body::Styled(Vec::new());
+    let Some(page) = &model.page else { return none };
+    let Some(story) = model.story(&page.id) else { return none };
+    let look = model.look;
+    match page.tab {
+        Tab::Story => Body::Styled(text_lines(model, story, inside(Areas::of(model).page).width)),
+        Tab::Runs => Body::Styled(run_lines(model, story)),
+        Tab::Live if page.reads => loaded(look, &page.transcript, "Nothing was printed."),
+        Tab::History => loaded(look, &page.history, "Nothing happened to it yet."),
+        Tab::Live | Tab::Diff => none,
+    }
+}
+
 /// Draws lines from `top` on, no further than that the last one is at the end.
-fn lines(top: usize, lines: &[Styled], area: Rect, buffer: &mut Buffer) {
-    let top = top.min(lines.len().saturating_sub(area.height.into()));
-    for (n, (line, style)) in lines.iter().skip(top).take(area.height.into()).enumerate() {
-        put(buffer, (area.x, area.y + cells(n)), area.width, line, *style);
+fn lines(model: &Model, page: &Page, area: Rect, buffer: &mut Buffer) {
+    let body = body(model);
+    let top = page.top.min(body.len().saturating_sub(area.height.into()));
+    for n in 0..usize::from(area.height).min(body.len() - top) {
+        let (line, style) = body.line(top + n);
+        let row = Rect { y: area.y + cells(n), height: 1, ..area };
+        put(buffer, (row.x, row.y), row.width, line, style);
+        if let Some(find) = &page.find {
+            mark(buffer, row, &find.text, model.look.hit());
+        }
     }
 }
 
@@ -99,7 +142,7 @@ fn text_lines(model: &Model, story: &StoryView, columns: u16) -> Vec<Styled> {
     let columns = usize::from(columns);
     if let Some(said) = detail::question(model, story).or_else(|| story.reason.clone()) {
         for line in wrap(&clean(&said), columns) {
-            lines.push((line, look.state(story.state)));
+            lines.push((line, look.said(story.state)));
         }
         lines.push((String::new(), Style::new()));
     }
@@ -144,7 +187,7 @@ fn run_lines(model: &Model, story: &StoryView) -> Vec<Styled> {
         let took = span(&run.started, run.ended.as_deref().unwrap_or(&now)).unwrap_or_default();
         let how = run.how.as_deref().unwrap_or("running");
         let line = format!(
-            "run {} · {} · {} · attempt {} · {took} · {how}",
+            "run {} · {} · {} · try {} · {took} · {how}",
             run.number, run.stage, run.agent, run.attempt
         );
         let good = matches!(how, "done" | "finished" | "running");
@@ -161,17 +204,14 @@ fn run_lines(model: &Model, story: &StoryView) -> Vec<Styled> {
     lines
 }
 
-fn live(model: &Model, page: &Page, story: &StoryView, area: Rect, buffer: &mut Buffer) {
+fn live(model: &Model, story: &StoryView, area: Rect, buffer: &mut Buffer) {
     let look = model.look;
-    if page.reads {
-        return lines(page.top, &loaded(look, &page.transcript, "Nothing was printed."), area, buffer);
-    }
     let head = Rect { height: 1, ..area };
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let said = match model.live.as_ref().filter(|live| story.run.as_ref() == Some(&live.run)) {
         None => "Nothing runs for it now.".to_owned(),
         Some(live) => {
-            live.screen.draw(look, body, buffer);
+            detail::terminal(model, live, body, buffer);
             match (&live.trouble, live.over, live.screen.follows()) {
                 (Some(trouble), ..) => trouble.clone(),
                 (None, true, _) => "over".to_owned(),
@@ -183,13 +223,13 @@ fn live(model: &Model, page: &Page, story: &StoryView, area: Rect, buffer: &mut 
     put(buffer, (head.x, head.y), head.width, &said, look.faint());
 }
 
-fn loaded(look: Look, what: &Loaded<String>, nothing: &str) -> Vec<Styled> {
+fn loaded<'m>(look: Look, what: &'m Loaded<Vec<String>>, nothing: &str) -> Body<'m> {
     match what {
-        Loaded::Not | Loaded::Coming => vec![("reading…".to_owned(), look.faint())],
-        Loaded::Failed(why) => vec![(why.clone(), look.alert())],
-        Loaded::Here(text) if text.trim().is_empty() => vec![(nothing.to_owned(), look.faint())],
-        Loaded::Here(text) => {
-            clean_lines(text).lines().map(|line| (line.replace('\t', "    "), Style::new())).collect()
+        Loaded::Not | Loaded::Coming => Body::Styled(vec![("reading…".to_owned(), look.faint())]),
+        Loaded::Failed(why) => Body::Styled(vec![(why.clone(), look.alert())]),
+        Loaded::Here(lines) if lines.iter().all(|line| line.trim().is_empty()) => {
+            Body::Styled(vec![(nothing.to_owned(), look.faint())])
         }
+        Loaded::Here(lines) => Body::Plain(lines),
     }
 }

@@ -7,8 +7,7 @@ use ratatui::style::Style;
 use super::super::diff::Kind;
 use super::super::model::Model;
 use super::super::page::{Loaded, Page, Review};
-use super::ink::{cells, put, put_right, set};
-use crate::sys::text::clean;
+use super::ink::{cells, mark, put, put_right, set};
 
 /// Columns of a line's number.
 const NUMBER: u16 = 5;
@@ -35,10 +34,10 @@ pub(super) fn draw(model: &Model, page: &Page, area: Rect, buffer: &mut Buffer) 
     let right = put_right(buffer, (area.right(), area.y), area.width / 2, &size, look.title());
     put(buffer, (area.x, area.y), right.saturating_sub(area.x + 2), path, look.title());
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    rows(model, review, body, buffer);
+    rows(model, page, review, body, buffer);
 }
 
-fn rows(model: &Model, review: &Review, area: Rect, buffer: &mut Buffer) {
+fn rows(model: &Model, page: &Page, review: &Review, area: Rect, buffer: &mut Buffer) {
     // The cursor stays in the middle third where it can.
     let height = usize::from(area.height);
     let top = review.row.saturating_sub(height / 2).min(review.diff.rows.len().saturating_sub(height));
@@ -48,16 +47,21 @@ fn rows(model: &Model, review: &Review, area: Rect, buffer: &mut Buffer) {
             break;
         }
         let (sign, style) = match row.kind {
-            Kind::Added => ("+", model.look.good()),
-            Kind::Removed => ("-", model.look.bad()),
+            Kind::Added => ("+", model.look.added()),
+            Kind::Removed => ("-", model.look.removed()),
             Kind::File => ("", model.look.title()),
             Kind::Hunk | Kind::Note => ("", model.look.faint()),
             Kind::Same => (" ", Style::new()),
         };
         if at == review.row {
-            set(buffer, (area.x, y), if model.look.color { "▌" } else { ">" }, model.look.title());
+            set(buffer, (area.x, y), if model.look.has_color() { "▌" } else { ">" }, model.look.title());
         }
-        let text = clean(&row.text.replace('\t', "    "));
+        // No more of a line is read than there is room for.
+        let text: String = row.text.chars().take(usize::from(area.width) * 4).collect();
+        let text = text.replace('\t', "    ");
+        if matches!(row.kind, Kind::Added | Kind::Removed) {
+            buffer.set_style(Rect { x: area.x + 1, y, width: area.width - 1, height: 1 }, style);
+        }
         let x = area.x + 1;
         if row.number > 0 {
             put_right(buffer, (x + NUMBER, y), NUMBER, &row.number.to_string(), model.look.faint());
@@ -74,6 +78,10 @@ fn rows(model: &Model, review: &Review, area: Rect, buffer: &mut Buffer) {
                 _ => text,
             };
             put(buffer, (x, y), area.width - 1, &text, style);
+        }
+        if let Some(find) = &page.find {
+            let row = Rect { x, y, width: area.width - 1, height: 1 };
+            mark(buffer, row, &find.text, model.look.hit());
         }
         y += 1;
         for (_, words) in review.comments.iter().filter(|(row, _)| *row == at) {
