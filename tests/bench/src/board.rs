@@ -53,7 +53,7 @@ pub(crate) fn measure_idle(plan: &Plan, report: &mut Report) {
 }
 
 /// A board of so many stories of about 1.2 kB, most of them in the backlog and some done.
-fn board_of(stories: usize) -> TestProject {
+pub(crate) fn board_of(stories: usize) -> TestProject {
     let mut builder = TestProject::builder();
     for n in 1..=stories {
         let mut text = format!("---\nname: Story number {n}\npriority: {}\nlabels: [a, b]\n---\n", 1 + n % 5);
@@ -67,7 +67,7 @@ fn board_of(stories: usize) -> TestProject {
 }
 
 /// Waits until the daemon has used no CPU for a while.
-fn settled(daemon: &Daemon<'_>) {
+pub(crate) fn settled(daemon: &Daemon<'_>) {
     let mut before = Duration::ZERO;
     let calm = poll_each(Duration::from_millis(1_500), CEILING, || {
         let now = cpu_of_threads(daemon.pid());

@@ -10,6 +10,7 @@ mod first_byte;
 mod removal;
 mod report;
 mod story;
+mod tui;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ const MEASURES: &[(&str, Measure)] = &[
     ("story", story::measure),
     ("board", board::measure),
     ("idle", board::measure_idle),
+    ("tui", tui::measure),
 ];
 
 fn main() -> ExitCode {

@@ -75,6 +75,11 @@ fn a_live_terminal_is_searched_by_what_was_printed() {
     desk.take(Msg::Loaded(Part::Transcript, "41_story_sessions".to_owned(), Ok("one\ntwo\n".to_owned())));
     desk.press("TWO<enter>");
     assert!(desk.screen().contains("hit 1 of 1"));
+    // Typed before the log has come, it is searched for then.
+    desk.press("<esc>t/one<enter>");
+    assert!(desk.screen().contains("Reading…"), "{}", desk.screen());
+    desk.take(Msg::Loaded(Part::Transcript, "41_story_sessions".to_owned(), Ok("one\ntwo\n".to_owned())));
+    assert!(desk.screen().contains("hit 1 of 1"));
 }
 
 #[test]

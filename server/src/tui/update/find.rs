@@ -25,6 +25,10 @@ pub(super) fn search(model: &mut Model, text: &str) {
         return;
     }
     let find = Find { text: text.to_lowercase(), line: here(page) };
+    if is_coming(page) {
+        page.find = Some(find);
+        return model.say("Reading…");
+    }
     let hits = hits(model, &find.text);
     if hits.is_empty() {
         let text = find.text;
@@ -52,6 +56,23 @@ pub(super) fn walk(model: &mut Model, forward: bool) -> bool {
     };
     go(model, &hits, next);
     true
+}
+
+/// What was read meanwhile is searched for what was asked for before it came.
+pub(super) fn again(model: &mut Model) {
+    if let Some(find) = model.page.as_ref().and_then(|page| page.find.clone()) {
+        search(model, &find.text);
+    }
+}
+
+/// Whether the open tab is still being read.
+fn is_coming(page: &Page) -> bool {
+    match page.tab {
+        Tab::Diff => page.review == Loaded::Coming,
+        Tab::Live => page.transcript == Loaded::Coming,
+        Tab::History => page.history == Loaded::Coming,
+        Tab::Story | Tab::Runs => false,
+    }
 }
 
 /// The line where the reader is.

@@ -81,6 +81,7 @@ fn loaded(model: &mut Model, part: Part, id: &str, answer: Answer<String>) {
         Part::History => page.history = read(answer, |text| bounded(&text)),
         Part::Transcript => page.transcript = read(answer, |text| bounded(&text)),
     }
+    super::find::again(model);
 }
 
 fn read<T>(answer: Answer<String>, take: impl FnOnce(String) -> T) -> Loaded<T> {
