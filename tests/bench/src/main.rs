@@ -7,6 +7,7 @@ mod board;
 mod clock;
 mod events;
 mod first_byte;
+mod load;
 mod removal;
 mod report;
 mod story;
@@ -45,6 +46,7 @@ const MEASURES: &[(&str, Measure)] = &[
     ("story", story::measure),
     ("board", board::measure),
     ("idle", board::measure_idle),
+    ("load", load::measure),
 ];
 
 fn main() -> ExitCode {
