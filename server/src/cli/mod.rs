@@ -51,6 +51,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use storkit_core::request::Request;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use agent::AgentCommand;
 use args::{Cli, Command};
@@ -60,7 +63,7 @@ use project::Project;
 
 use exit::Exit;
 
-use crate::sys::text;
+use crate::sys::{text, trace};
 
 /// What every command has at hand.
 struct Context {
@@ -89,9 +92,8 @@ pub fn main() -> ExitCode {
     let global = &cli.global;
     let out = Out::new(global.json, global.quiet, global.color);
     // What the program says of itself has no place on the board.
-    if !matches!(cli.command, Some(Command::Board)) {
-        log_to_stderr(out, global.verbose);
-    }
+    let _export = (!matches!(cli.command, Some(Command::Board)))
+        .then(|| log_to_stderr(out, global.verbose, matches!(cli.command, Some(Command::Up(_)))));
     let start = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let context = Context { out, start, project: OnceCell::new() };
     match run(&context, cli.command.unwrap_or(Command::Status { all: false })) {
@@ -128,19 +130,26 @@ fn in_one_line(rendered: &str) -> String {
     words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
-/// Sends what the program says of itself to standard error; `STORKIT_LOG` chooses, as `RUST_LOG` does elsewhere.
-fn log_to_stderr(out: Out, verbose: u8) {
+/// Sends what the program says of itself to standard error; `STORKIT_LOG` chooses, as `RUST_LOG` does elsewhere. A
+/// daemon's spans go to a collector, where one is named.
+fn log_to_stderr(out: Out, verbose: u8, is_daemon: bool) -> trace::Export {
     let default = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
-    let filter = tracing_subscriber::EnvFilter::try_from_env("STORKIT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("storkit={default}")));
-    // Fails only where a subscriber is set already, as in a test.
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(out.has_color());
+    let filter = EnvFilter::try_from_env("STORKIT_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(format!("storkit={default},opentelemetry=warn")));
+    let no_spans = format!("{}=off", trace::TARGET).parse().expect("a directive");
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(out.has_color());
     let log = log.with_target(false);
     // The journal has times of its own.
-    let _ = if out.is_journal() { log.without_time().try_init() } else { log.try_init() };
+    let log = if out.is_journal() { log.without_time().boxed() } else { log.boxed() };
+    let (spans, export) = if is_daemon { trace::export() } else { (None, trace::Export::default()) };
+    let subscriber =
+        tracing_subscriber::registry().with(spans).with(log.with_filter(filter.add_directive(no_spans)));
+    // Fails only where a subscriber is set already, as in a test.
+    let _ = subscriber.try_init();
+    if let Some(why) = &export.failure {
+        tracing::warn!("no traces are sent: {why}");
+    }
+    export
 }
 
 fn run(context: &Context, command: Command) -> Outcome {

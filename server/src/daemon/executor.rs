@@ -12,7 +12,7 @@ use super::scanner::Look;
 use super::world::{Shared, World};
 use crate::sys::cancel::{Cancel, How};
 use crate::sys::failpoint::reach;
-use crate::sys::task;
+use crate::sys::{task, trace};
 
 /// Carries one effect out. Returns at once.
 pub(super) fn carry_out(world: &Shared, effect: Effect) {
@@ -23,14 +23,22 @@ pub(super) fn carry_out(world: &Shared, effect: Effect) {
             start(world, op, move |world, cancel| agents::prepare(world, op, &order, cancel));
         }
         Effect::Run(op, order) => {
-            start(world, op, move |world, cancel| agents::run(world, op, &order, cancel));
+            start(world, op, move |world, cancel| {
+                let (run, agent) = (order.run.to_string(), order.agent.name.as_str());
+                let span = trace::run(order.story.as_str(), &run, agent, order.attempt);
+                span.in_scope(|| agents::run(world, op, &order, cancel))
+            });
         }
         Effect::Gates(op, order) => start(world, op, move |world, cancel| gates::hold(world, &order, cancel)),
         Effect::Inspect(op, story, order) => {
             start(world, op, move |world, _| agents::inspect(world, &story, &order));
         }
-        Effect::Squash(op, order) => start(world, op, move |world, _| landing::squash(world, &order)),
-        Effect::Advance(op, order) => start(world, op, move |world, _| landing::advance(world, &order)),
+        Effect::Squash(op, order) => start(world, op, move |world, _| {
+            trace::landing(order.story.as_str(), "squash").in_scope(|| landing::squash(world, &order))
+        }),
+        Effect::Advance(op, order) => start(world, op, move |world, _| {
+            trace::landing(order.story.as_str(), "advance").in_scope(|| landing::advance(world, &order))
+        }),
         Effect::Close(op, story, config) => {
             start(world, op, move |world, cancel| agents::close(world, &story, &config, cancel));
         }

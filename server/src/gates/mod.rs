@@ -14,6 +14,7 @@ use storkit_core::config::Gate;
 use storkit_core::facts::{GateResult, GatesEnd, ProcessEnd, RunFacts};
 
 use crate::sys::failpoint::reach;
+use crate::sys::trace;
 
 pub use shell::{ShellContext, ShellFailure, ShellOrder, run_shell};
 
@@ -58,7 +59,8 @@ pub fn run_round(
             timeout_ms: gate.timeout_ms,
         };
         reach("gate.begun");
-        let facts = shell::supervise(&order, context);
+        let span = trace::gate(&context.run.to_string(), &gate.name);
+        let facts = span.in_scope(|| shell::supervise(&order, context));
         reach("gate.ended");
         if facts.cancelled {
             return GatesEnd::Cancelled;
@@ -73,6 +75,7 @@ pub fn run_round(
             .or_else(|| changed(&changed_tracked()))
             .or_else(|| expect::failure(&gate.expect, &log, &facts.tail));
         let failed = failure.is_some();
+        trace::judged(&span, !failed);
         results.push(GateResult {
             name: gate.name.clone(),
             failure,

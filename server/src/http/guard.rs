@@ -13,9 +13,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use tracing::Instrument;
+
 use super::problem::Problem;
 use super::tokens::Tokens;
 use crate::mcp::Caller;
+use crate::sys::trace;
 
 /// Longest time until an answer begins; streams may go on after that.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
@@ -55,7 +58,14 @@ pub(super) struct Guard {
 }
 
 /// Lets a request through, with its [`Caller`] put to it, or says why not.
-pub(super) async fn watch(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+pub(super) async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let span = trace::request(request.method().as_str(), request.uri().path());
+    let response = guarded(guard, request, next).instrument(span.clone()).await;
+    trace::answered(&span, response.status().as_u16());
+    response
+}
+
+async fn guarded(guard: Guard, mut request: Request, next: Next) -> Response {
     let mut response = match guard.admit(&request) {
         Ok(caller) => {
             if let Some(caller) = caller {

@@ -42,7 +42,10 @@ pub(super) enum Known {
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut said = headers.get_all("idempotency-key").iter();
     let Some(key) = said.next() else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_LEN_MAX);
+    let fits = |key: &&str| {
+        (1..=KEY_LEN_MAX).contains(&key.len()) && key.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
+    let key = key.to_str().ok().filter(fits);
     if let (Some(key), None) = (key, said.next()) {
         return Ok(Some(key.to_owned()));
     }
@@ -94,6 +97,7 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::{HeaderName, HeaderValue};
 
     #[test]
     fn a_key_stands_for_one_request_and_what_it_made() {
@@ -106,6 +110,17 @@ mod tests {
         assert_eq!(keys.begin("l", "b").ok(), Some(Known::New));
         keys.end("l", None);
         assert_eq!(keys.begin("l", "c").ok(), Some(Known::New), "nothing was made");
+    }
+
+    #[test]
+    fn a_key_is_one_text_of_visible_characters() {
+        for (said, is_key) in
+            [("k 1", true), ("", false), ("a\tb", false), ("ä", false), (&*"x".repeat(256), false)]
+        {
+            let value = HeaderValue::from_bytes(said.as_bytes()).expect("a header");
+            let headers = HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), value)]);
+            assert_eq!(key(&headers).is_ok(), is_key, "{said:?}");
+        }
     }
 
     #[test]

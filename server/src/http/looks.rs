@@ -171,6 +171,10 @@ pub(super) async fn output<S: Service>(
     if len == Some(0) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "len is at least 1"));
     }
+    // What the document's `int64` can say.
+    if from.max(len).is_some_and(|number| i64::try_from(number).is_err()) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "from and len are at most 9223372036854775807"));
+    }
     let output = service.output(Wanted { run, gate, from, len }).await;
     let missing = || Problem::new(StatusCode::NOT_FOUND, "no such run, or no such log of it");
     Ok(Json(output.ok_or_else(missing)?).into_response())

@@ -11,6 +11,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
@@ -32,6 +33,8 @@ const CONNECTIONS_MAX: usize = 512;
 const HEADERS_MAX: usize = 64;
 /// Largest buffer of a connection, in bytes; it bounds the headers too.
 const BUFFER_LEN_MAX: usize = 64 * 1024;
+/// How much of what the other side has not taken yet the system holds, in bytes; it doubles this for its own use.
+const SEND_LEN_MAX: usize = 128 * 1024;
 /// How long answers on their way may take when the server ends.
 const END_WAIT: Duration = Duration::from_millis(500);
 /// Rest after the system refused a connection (no descriptors left).
@@ -155,6 +158,8 @@ impl Accept for TcpListener {
         let stream = self.accept().await?.0;
         // Events are small and are to come at once.
         let _ = stream.set_nodelay(true);
+        // The system would hold megabytes for one who does not read.
+        let _ = set_socket_send_buffer_size(&stream, SEND_LEN_MAX);
         Ok(stream)
     }
 }

@@ -31,6 +31,8 @@ use crate::sys::task;
 pub(super) const MCP_STREAM: &str = "storkit-mcp";
 /// The subprotocol of terminals.
 const SUBPROTOCOL: &str = "storkit";
+/// Longest text of an MCP error that is passed on, in bytes.
+const SAID_LEN_MAX: usize = 16 * 1024;
 /// A sign of life on a silent event stream, by which a dead listener is noticed.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -69,14 +71,33 @@ pub(super) async fn terminal<S: Service>(
 #[utoipa::path(post, path = "/mcp", tag = "mcp", request_body(content = serde_json::Value, content_type = "application/json"), responses(
     (status = 200, description = "The answer to a request", body = serde_json::Value, content_type = "application/json"),
     (status = 202, description = "A notification was taken"),
-    (status = 406, description = "`Accept` lacks application/json and text/event-stream"),
+    (status = 400, description = "No message of the protocol, or its headers are not; where the protocol has an error for it, that", content((serde_json::Value = "application/json"), (Problem = "application/problem+json"))),
+    (status = 406, description = "`Accept` lacks application/json and text/event-stream", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn mcp<S: Service>(
     State(service): App<S>,
     Extension(caller): Extension<Caller>,
     request: Request<Body>,
 ) -> Response {
-    mcp::over_http(service, caller).handle(request).await.map(Body::new)
+    told(mcp::over_http(service, caller).handle(request).await.map(Body::new)).await
+}
+
+/// The answer, as a problem document where it is an error without a shape: errors of the protocol have theirs.
+async fn told(answer: Response) -> Response {
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if answer.status().as_u16() < 400 || kind.is_some_and(|kind| kind.starts_with("application/json")) {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let said = axum::body::to_bytes(body, SAID_LEN_MAX).await.unwrap_or_default();
+    let problem = Problem::new(parts.status, String::from_utf8_lossy(&said).trim()).into_response();
+    for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+        parts.headers.remove(name);
+    }
+    let (mut shown, body) = problem.into_parts();
+    // Such as `Allow`.
+    shown.headers.extend(parts.headers);
+    Response::from_parts(shown, body)
 }
 
 /// Speaks MCP over a stream of lines, an upgrade of storkit's own: what `storkit mcp` passes on.

@@ -15,3 +15,4 @@ pub mod proc_tree;
 pub mod process;
 pub mod task;
 pub mod text;
+pub mod trace;

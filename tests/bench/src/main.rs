@@ -7,6 +7,7 @@ mod board;
 mod clock;
 mod events;
 mod first_byte;
+mod load;
 mod removal;
 mod report;
 mod story;
@@ -47,6 +48,7 @@ const MEASURES: &[(&str, Measure)] = &[
     ("board", board::measure),
     ("idle", board::measure_idle),
     ("tui", tui::measure),
+    ("load", load::measure),
 ];
 
 fn main() -> ExitCode {

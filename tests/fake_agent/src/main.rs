@@ -11,6 +11,7 @@
 //! | `print TEXT`, `event JSON` | a line on standard output |
 //! | `echo-prompt`, `echo-env NAME` | the prompt's file; a variable |
 //! | `flood N` | N bytes of lines of 100 |
+//! | `chatter MS PATH` | a line of 100 bytes every MS, until there is such a file (ten minutes at most, then exit 70) |
 //! | `sleep MS`, `spin MS` | waits; uses CPU time |
 //! | `wait-for PATH` | waits until there is such a file (a minute at most, then exit 70) |
 //! | `own PATH BREACH` | locks PATH for itself and all that it starts; held by others, a line in BREACH |
@@ -50,6 +51,8 @@ const BEAT_EACH: Duration = Duration::from_millis(20);
 const LOOK_EACH: Duration = Duration::from_millis(5);
 /// Longest wait for a file.
 const WAIT_SPAN_MAX: Duration = Duration::from_mins(1);
+/// Longest chatter.
+const CHATTER_SPAN_MAX: Duration = Duration::from_mins(10);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -106,6 +109,10 @@ fn run(step: &Step) -> io::Result<Option<ExitCode>> {
         }
         Step::EchoEnv(name) => print(&std::env::var(name).unwrap_or_default())?,
         Step::Flood(len) => flood(*len)?,
+        Step::Chatter { each, until } => {
+            let done = chatter(Duration::from_millis(*each), Path::new(until))?;
+            return Ok((!done).then_some(ExitCode::from(70)));
+        }
         Step::Sleep(ms) => std::thread::sleep(Duration::from_millis(*ms)),
         Step::Spin(ms) => {
             let begun = Instant::now();
@@ -168,6 +175,18 @@ fn flood(len: u64) -> io::Result<()> {
         out.write_all(&line)?;
     }
     out.flush()
+}
+
+fn chatter(each: Duration, until: &Path) -> io::Result<bool> {
+    let begun = Instant::now();
+    while begun.elapsed() < CHATTER_SPAN_MAX {
+        if until.exists() {
+            return Ok(true);
+        }
+        flood(100)?;
+        std::thread::sleep(each);
+    }
+    Ok(false)
 }
 
 fn wait_for(path: &Path) -> bool {

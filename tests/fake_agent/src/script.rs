@@ -13,6 +13,7 @@ pub(crate) enum Step {
     EchoPrompt,
     EchoEnv(String),
     Flood(u64),
+    Chatter { each: u64, until: String },
     Sleep(u64),
     Spin(u64),
     WaitFor(String),
@@ -91,6 +92,10 @@ fn step(line: &str) -> Option<Step> {
         "echo-prompt" => Step::EchoPrompt,
         "echo-env" => Step::EchoEnv(path()?),
         "flood" => Step::Flood(rest.parse().ok()?),
+        "chatter" => {
+            let (each, until) = rest.split_once(' ')?;
+            Step::Chatter { each: each.parse().ok()?, until: until.to_owned() }
+        }
         "sleep" => Step::Sleep(rest.parse().ok()?),
         "spin" => Step::Spin(rest.parse().ok()?),
         "wait-for" => Step::WaitFor(path()?),

@@ -21,6 +21,7 @@ mod git_below;
 mod harness;
 mod hostile;
 mod landing;
+mod listeners;
 mod matrix;
 mod mcp;
 mod money;

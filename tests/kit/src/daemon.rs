@@ -78,6 +78,14 @@ impl<'p> Daemon<'p> {
         self.child.id()
     }
 
+    /// The token of its API.
+    ///
+    /// # Panics
+    /// When it has written none yet.
+    pub fn token(&self) -> String {
+        fs::read_to_string(self.project.root().join(".storkit/run/token")).expect("the token")
+    }
+
     /// How it ended; none while it runs.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child of this process")

@@ -11,6 +11,7 @@ pub mod checkout;
 pub mod command;
 pub mod daemon;
 pub mod git;
+pub mod listeners;
 pub mod model;
 pub mod processes;
 pub mod programs;

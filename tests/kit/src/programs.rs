@@ -32,8 +32,9 @@ pub fn fake_agent() -> &'static Path {
 
 fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this program's path");
-    // target/<profile>/deps/<test>-<hash>
-    let profile = test.ancestors().nth(2).expect("a test lies in target/<profile>/deps");
+    // target/<profile>/deps/<test>-<hash>, or a program of the tests in target/<profile>
+    let folder = test.parent().expect("a program lies in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let program = profile.join(name);
     if let Err(why) = fresh(&program) {
         panic!("{why}; build it first: cargo build --workspace --bins");

@@ -66,6 +66,9 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["server/src/cli/"]),
     ("minijinja", &["server/core/src/prompt"]),
     ("notify", &["server/src/watch/"]),
+    ("opentelemetry", &["server/src/sys/trace/"]),
+    ("opentelemetry_otlp", &["server/src/sys/trace/"]),
+    ("opentelemetry_sdk", &["server/src/sys/trace/"]),
     ("portable_pty", &["server/src/agents/"]),
     ("ratatui", &["server/src/tui/"]),
     ("reqwest", &["server/src/api_agent/http.rs", "server/src/sys/https.rs"]),
@@ -85,6 +88,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ),
     ("tokio_tungstenite", &["server/src/http/"]),
     ("tokio_stream", &["server/src/daemon/", "server/src/http/", "server/src/watch/"]),
+    ("tracing_opentelemetry", &["server/src/sys/trace/"]),
     ("tui_term", &["server/src/tui/"]),
     // What a type of the API looks like is derived where the type is; the document is made in one place.
     (

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::edits::same_key;
+use super::talk::words;
 use super::{GRACE_STOP_MS, Pause, Pipeline, Purpose};
 use crate::assign;
 use crate::board::Named;
@@ -10,6 +11,7 @@ use crate::config::Role;
 use crate::effect::{EditOrder, Effect, MoveOrder};
 use crate::event::{AskId, Outcome};
 use crate::facts::{Edit, EditEnd, MoveEnd};
+use crate::front_matter::SAID_BYTES_MAX;
 use crate::ids::{AgentName, StoryId};
 use crate::message::Message;
 use crate::request::{Refusal, Reply, Request};
@@ -259,6 +261,7 @@ impl Pipeline {
             );
             return Err(refused(error, "`storkit move` takes it anywhere"));
         }
+        let text = words(text, SAID_BYTES_MAX)?;
         let number = self.tracks.get(&story.id).map_or(0, |track| track.memory.rejections) + 1;
         let message = format!("{} → current, rejected", story.stage);
         Ok((

@@ -129,7 +129,7 @@ impl Pipeline {
 }
 
 /// What somebody says, where it says something and is not too long to be kept whole.
-fn words(text: String, bytes_max: usize) -> Result<String, Refusal> {
+pub(super) fn words(text: String, bytes_max: usize) -> Result<String, Refusal> {
     if text.chars().all(|c| c.is_control() || c.is_whitespace()) {
         return Err(Refusal {
             code: 2,

@@ -243,3 +243,20 @@ fn the_stream_of_the_socket_speaks_the_protocol_line_by_line() {
     ours.shutdown(std::net::Shutdown::Write).expect("closed");
     passing.join().expect("no panic").expect("passed on to the end");
 }
+
+#[test]
+fn what_is_no_message_of_the_protocol_is_a_problem_document() {
+    let tcp = Tcp::new();
+    let owner = format!("authorization: Bearer {}\r\n", tcp.owner);
+    let narrow = format!("accept: text/html\r\n{owner}");
+    for (answer, status) in [
+        (tcp.post("/mcp", &narrow, "{}"), 406),
+        (tcp.say("GET", "/mcp", &format!("{ACCEPT}{owner}"), ""), 405),
+    ] {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.contains("content-type: application/problem+json"), "{answer}");
+        let problem = json(&answer);
+        assert_eq!(problem["status"], status, "{answer}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{answer}");
+    }
+}

@@ -62,10 +62,14 @@ impl Tcp {
 
     /// The answer to a request with a body of JSON, whole.
     pub(super) fn post(&self, path: &str, headers: &str, body: &str) -> String {
+        self.say("POST", path, headers, body)
+    }
+
+    pub(super) fn say(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("connected");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );

@@ -5,6 +5,7 @@ use super::{Desk, agent, config, config_with, story};
 use crate::effect::Effect;
 use crate::event::{AskId, Event, Outcome};
 use crate::facts::{Edit, EditEnd};
+use crate::front_matter::SAID_BYTES_MAX;
 use crate::request::{Refusal, Reply, Request};
 use crate::snapshot::State;
 use crate::stage::Stage;
@@ -62,6 +63,11 @@ fn reject_writes_its_notes_and_is_refused_once_base_moves() {
     assert_eq!(refused(desk.ask(reject())).code, 1);
     let mut desk = Desk::new(config(), vec![story(A, Stage::Current)]);
     assert_eq!(refused(desk.ask(reject())).code, 1);
+    for (text, code) in [(String::new(), 2), ("\n".to_owned(), 2), ("x".repeat(SAID_BYTES_MAX + 1), 1)] {
+        let mut desk = review();
+        assert_eq!(refused(desk.ask(Request::Reject { story: A.to_owned(), text })).code, code);
+        assert_eq!(desk.stage(A), Stage::Qa);
+    }
 }
 
 #[test]
