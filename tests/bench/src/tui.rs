@@ -21,6 +21,8 @@ const FEW: usize = 100;
 const MANY: usize = 10_000;
 /// So long without a byte is a board at rest.
 const QUIET: Duration = Duration::from_millis(120);
+/// So long without a byte is a board whose ages are told in minutes.
+const AGES: Duration = Duration::from_millis(2_500);
 /// Columns and rows.
 const SIZE: (u16, u16) = (120, 40);
 
@@ -74,16 +76,19 @@ fn of_board(plan: &Plan, stories: usize) -> Figures {
     let (mut first, mut shown) = (Vec::new(), Vec::new());
     for _ in 0..plan.of(9, 3) {
         let mut terminal = Terminal::open(&project);
-        first.push(ms(terminal.until("? all")));
+        first.push(ms(terminal.until("storkit")));
         shown.push(ms(terminal.until("● live")));
         terminal.leave();
     }
     let mut terminal = Terminal::open(&project);
     terminal.until("● live");
     terminal.rest();
+    // To the column that has stories.
+    terminal.key("1");
     let keys = (0..plan.of(60, 20)).map(|n| ms(terminal.key(if n % 2 == 0 { "j" } else { "k" })));
     let keys = keys.collect();
-    terminal.rest();
+    // Ages below a minute are counted in seconds.
+    while terminal.read(AGES).is_some() {}
     let pid = terminal.board.id();
     let before = cpu_of_threads(pid);
     let idle_bytes = terminal.listen(Duration::from_secs(10));
@@ -109,6 +114,7 @@ struct Terminal {
     board: Child,
     master: File,
     begun: Instant,
+    seen: Vec<u8>,
 }
 
 impl Terminal {
@@ -128,7 +134,7 @@ impl Terminal {
         command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8").env_remove("COLORTERM");
         let begun = Instant::now();
         let board = command.spawn().expect("the board starts");
-        Self { board, master: File::from(master), begun }
+        Self { board, master: File::from(master), begun, seen: Vec::new() }
     }
 
     /// Waits for bytes, reads them; none where nothing comes for so long.
@@ -139,16 +145,17 @@ impl Terminal {
         if ready == 0 {
             return None;
         }
-        let mut piece = [0; 65_536];
+        let mut piece = [0; 16_384];
         let len = self.master.read(&mut piece).unwrap_or(0);
         (len > 0).then(|| piece[..len].to_vec())
     }
 
     /// How long after the start the words were written.
     fn until(&mut self, words: &str) -> Duration {
-        let mut seen = Vec::new();
-        while !String::from_utf8_lossy(&seen).contains(words) {
-            seen.extend(self.read(CEILING).expect("the board draws"));
+        // Words of one style are written in one piece.
+        while !String::from_utf8_lossy(&self.seen).contains(words) {
+            let piece = self.read(CEILING).expect("the board draws");
+            self.seen.extend(piece);
         }
         self.begun.elapsed()
     }

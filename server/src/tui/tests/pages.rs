@@ -157,3 +157,25 @@ fn a_story_that_is_deleted_closes_its_page() {
     desk.board(Vec::new());
     assert!(desk.model.page.is_none() && desk.screen().contains("That story is gone."));
 }
+
+#[test]
+fn a_question_whose_words_are_not_written_yet_is_read_again() {
+    let mut desk = Desk::new((80, 24));
+    desk.press("nnnn");
+    let reads = |desk: &mut Desk| {
+        std::mem::take(&mut desk.effects).contains(&Effect::File("42_story_passkey".to_owned()))
+    };
+    let file = |text: &str| {
+        let file = StoryFile { text: text.to_owned(), runs: Vec::new() };
+        Msg::File("42_story_passkey".to_owned(), Ok(file))
+    };
+    desk.take(file("a\n"));
+    reads(&mut desk);
+    let now: jiff::Timestamp = NOW.parse().expect("a moment");
+    desk.take(Msg::Tick(now));
+    assert!(reads(&mut desk), "the words are still to come");
+    desk.take(file("a\n\n## Question 1\n\nAt once?\n\n### Answer\n\n"));
+    assert!(desk.screen().contains("At once?"));
+    desk.take(Msg::Tick(now));
+    assert!(!reads(&mut desk), "they are here");
+}

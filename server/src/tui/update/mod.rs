@@ -14,12 +14,15 @@ pub(super) use over::found;
 
 use ratatui::crossterm::event::{Event, KeyEvent, KeyEventKind};
 
+use storkit_core::snapshot::{State, StoryView};
+
 use super::areas::Areas;
 use super::keys::{self, Action};
 use super::look::Colors;
 use super::model::{Effect, Live, Model, Msg, Over, Prefix, is_live};
 use super::page::Tab;
 use super::screen::Screen;
+use super::view::question;
 
 /// Takes a message.
 pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -27,6 +30,11 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Input(event) => input(model, event),
         Msg::Tick(now) => {
             model.now = now;
+            // The state may be known before the words are in the file, and of those nobody tells.
+            let asks = |story: &StoryView| story.state == State::Question;
+            let is_unread =
+                model.subject().is_some_and(|story| asks(story) && question(model, story).is_none());
+            model.detail.stale |= is_unread;
             Vec::new()
         }
         Msg::Ground(ground) => {

@@ -55,7 +55,7 @@ pub(super) fn terminal(model: &Model, live: &Live, area: Rect, buffer: &mut Buff
 }
 
 /// The words of the story's open question.
-pub(super) fn question(model: &Model, story: &StoryView) -> Option<String> {
+pub(in crate::tui) fn question(model: &Model, story: &StoryView) -> Option<String> {
     if story.state != State::Question {
         return None;
     }

@@ -11,6 +11,7 @@ mod review;
 
 use ratatui::buffer::Buffer;
 
+pub(super) use detail::question;
 pub(super) use foot::footer_at;
 pub(super) use head::{need_at, tab_at};
 pub(super) use over::menu_row_at;
