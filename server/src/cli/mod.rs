@@ -135,7 +135,7 @@ fn in_one_line(rendered: &str) -> String {
 fn log_to_stderr(out: Out, verbose: u8, is_daemon: bool) -> trace::Export {
     let default = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
     let filter = EnvFilter::try_from_env("STORKIT_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("storkit={default},opentelemetry=warn")));
+        .unwrap_or_else(|_| EnvFilter::new(format!("storkit={default},opentelemetry=error")));
     let no_spans = format!("{}=off", trace::TARGET).parse().expect("a directive");
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(out.has_color());
     let log = log.with_target(false);
