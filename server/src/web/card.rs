@@ -152,7 +152,7 @@ pub(super) fn card(story: &StoryView, beside: Beside<'_>) -> (String, String) {
 
 /// `2/4`, or `2` where nobody knows of how many.
 pub(super) fn tries(attempt: u32, of: u32) -> String {
-    if of == 0 { attempt.to_string() } else { format!("{attempt}/{}", of.max(attempt)) }
+    if of == 0 { attempt.to_string() } else { format!("{}/{of}", attempt.min(of)) }
 }
 
 /// The line that says why a card stands, or what moves it.
@@ -161,6 +161,9 @@ fn why(story: &StoryView, Beside { told, place, .. }: Beside<'_>) -> String {
     let phase = told.and_then(|told| told.phase).map(str::to_owned);
     let words = told.and_then(|told| told.words.clone()).or_else(|| story.reason.clone());
     let figures = told.and_then(|told| told.figures).map(|Figures { added, removed, files }| {
+        if files == 0 {
+            return "no file is changed".to_owned();
+        }
         format!("+{added} −{removed} in {files} {}", if files == 1 { "file" } else { "files" })
     });
     let words = match (figures, story.state) {

@@ -132,7 +132,7 @@ export function palette() {
   const pages = $$('.top nav a,#new').map((link) => ({ words: link.textContent.trim(), run: () => go(link.pathname) }));
   for (const name of ['archive', 'keys', 'settings']) pages.push({ words: name[0].toUpperCase() + name.slice(1), run: () => go(`/${name}`) });
   const needs = $$('#strip .need').map((need) => ({ words: `${$('u', need).textContent} ${$('.t', need).textContent}`, run: () => need.click() }));
-  const all = [...story, ...needs, ...pages];
+  const all = [...story, ...needs, ...pages].sort((one, other) => Boolean(one.off) - Boolean(other.off));
   const list = el('ul', { id: 'commands', role: 'listbox', 'aria-label': 'Commands' });
   const field = el('input', { type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': 'commands', 'aria-label': 'Command', autocomplete: 'off', spellcheck: 'false', placeholder: 'Type a command' });
   let shown = [], at = 0;

@@ -105,7 +105,15 @@ export function review(page) {
   toggle('wrap', matchMedia('(max-width:720px)').matches);
   // Side by side, what is unchanged stands on both sides.
   toggle('split', false, (on) => {
-    for (const row of $$('.code-t > .ln', page)) if (on) row.append(el('code', { class: 'again', 'aria-hidden': 'true', 'data-n': $('button', row).dataset.n }, $('code', row).textContent)); else $('.again', row)?.remove();
+    for (const row of $$('.code-t > .ln', page)) {
+      $('.again', row)?.remove();
+      if (!on) continue;
+      const again = $('code', row).cloneNode(true);
+      again.className = 'again';
+      again.ariaHidden = 'true';
+      again.dataset.n = $('button', row).dataset.n;
+      row.append(again);
+    }
   });
 
   // ---- with what it is compared ----

@@ -19,7 +19,7 @@ export function live(page) {
   };
   const bottom = () => { pane.scrollTop = pane.scrollHeight; };
   const follow = (on) => { following = on; if (on) { fresh = 0; bottom(); } tell(); };
-  const tell = () => { button.hidden = following; button.textContent = `↓ Follow${fresh ? `, ${fresh} new` : ''}`; };
+  const tell = () => { button.hidden = following || pane.hidden; button.textContent = `↓ Follow${fresh ? `, ${fresh} new` : ''}`; };
   function draw({ size: [, height], gone, rows: changed }) {
     const first = rows[0];
     for (const pieces of gone) pane.insertBefore(line(pieces), first ?? null);
@@ -61,6 +61,7 @@ export function live(page) {
     if (which) remember('face', which);
     if (!text.hidden) read();
     if (!pane.hidden && following) bottom();
+    tell();
   }
   for (const button of $$('[data-face]', page)) button.addEventListener('click', () => face(button.dataset.face));
   wide.addEventListener('change', () => face(), { signal: stop.signal });
