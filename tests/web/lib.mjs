@@ -108,6 +108,9 @@ export async function visit({ args = [], ...options } = {}) {
   const key = args.join(' ');
   if (!browsers.has(key)) browsers.set(key, await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage', ...args] }));
   const context = await browsers.get(key).newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce', ...options });
+  // While one works on the scripts and styles, they come from a folder instead of the program.
+  const folder = process.env.STORKIT_WEB_ASSETS;
+  if (folder) await context.route('**/assets/*', (route) => route.fulfill({ path: path.join(folder, path.basename(new URL(route.request().url()).pathname)) }));
   const page = await context.newPage();
   watch(page);
   return page;

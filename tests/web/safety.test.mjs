@@ -112,3 +112,21 @@ test('a page of another origin, and a name that was bound anew, reach nothing', 
     assert.ok(fs.existsSync(project.file('1_backlog', '1_story_secret')), 'nothing was moved');
   } finally { server.close(); project.end(); }
 });
+
+test('at 200 % of 1,280 pixels no page scrolls sideways', async () => {
+  const long = 'Averylongtitlewithoutaspace'.repeat(4);
+  const project = new Project({ stories: [['1_backlog', '1_story_x', `---\nname: ${long}\n---\n- ${long}\n`], ['2_current', '2_story_y', '---\nname: Works\n---\n']], agents: 1 });
+  try {
+    project.up();
+    const page = await visit({ viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 });
+    await page.goto(project.open());
+    await page.locator('.card[data-state=review]').waitFor({ state: 'attached', timeout: 30000 });
+    for (const path of ['/', '/s/1', '/s/2', '/s/2/diff', '/s/2/runs', '/s/2/live', '/s/1/edit', '/new', '/agents', '/queue', '/usage', '/problems', '/keys', '/settings']) {
+      await page.goto(project.url + path);
+      await page.locator(path === '/' ? '.card >> nth=0' : '#main h1').waitFor({ state: 'attached' });
+      const wide = await page.evaluate(() => [document.documentElement, document.querySelector('#main')].map((one) => one.scrollWidth - one.clientWidth));
+      assert.deepEqual(wide, [0, 0], path);
+    }
+    assert.deepEqual(page.trouble, []);
+  } finally { project.end(); }
+});

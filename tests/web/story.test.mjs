@@ -21,7 +21,7 @@ test('a story is created with a preview, checked as it is typed, and edited with
     await page.locator('#preview strong', { hasText: 'user' }).waitFor();
     // What is typed outlives a reload.
     await page.reload();
-    assert.equal(await page.getByLabel('Title').inputValue(), 'Log in: "with" a passkey #1');
+    await page.waitForFunction((title) => document.querySelector('#title')?.value === title, 'Log in: "with" a passkey #1');
     await page.getByLabel('Depends on').fill('');
     await page.getByLabel('Title').press('Control+Enter');
     await page.getByRole('heading', { level: 1, name: /passkey #1/ }).waitFor();
@@ -82,9 +82,28 @@ test('work is reviewed: comments on lines reach the story and so the agent, appr
     const sent = () => ['2_current', '3_qa'].map((folder) => project.file(folder, '1_story_x')).filter((path) => fs.existsSync(path)).map((path) => fs.readFileSync(path, 'utf8'))[0] ?? '';
     await until(() => /### Rejection 1/.test(sent()));
     assert.match(sent(), /src\/session\.rs:5\s+let tz = account\.time_zone\(\);\s+Take tz by reference\./);
-    // The agent works again; its work is approved by one key.
+    // The agent works again: what is new since the review is shown by itself, side by side too, then all of it.
     await page.locator('.card[data-state=review]').waitFor({ timeout: 30000 });
     await page.goto(`${project.url}/s/1/diff`);
+    await page.locator('.ln.a', { hasText: 'account.time_zone()' }).waitFor();
+    await page.getByRole('button', { name: 'Since your last review' }).click();
+    await page.waitForURL(/since=[0-9a-f]{40}/);
+    await page.locator('#since option[value]:not([value=""])[selected]').waitFor({ state: 'attached' });
+    await page.locator('.ln.a', { hasText: 'Session::open' }).first().waitFor();
+    assert.equal(await page.locator('.ln.a', { hasText: 'account.time_zone()' }).count(), 0);
+    await page.getByLabel('Split').check();
+    const [old, fresh] = await page.locator('.chg .ln.a, .code-t > .ln').first().evaluate((row) => [row.getBoundingClientRect().left, row.closest('.code-t').getBoundingClientRect().left]);
+    assert.ok(old >= fresh);
+    await page.locator('#since').selectOption('');
+    await page.locator('.ln.a', { hasText: 'account.time_zone()' }).waitFor();
+    const halves = await page.locator('.chg', { has: page.locator('.ln.d') }).first().evaluate((change) => ['.d', '.a'].map((one) => change.querySelector(one).getBoundingClientRect()).map(({ left, top, width }) => [left, top, width]));
+    assert.ok(halves[0][1] === halves[1][1] && halves[1][0] >= halves[0][0] + halves[0][2], 'what went and what came stand side by side');
+    // A comment on several lines.
+    await page.locator('.ln.a', { hasText: 'local_day' }).first().locator('button').focus();
+    await page.keyboard.press('Shift+ArrowDown');
+    await page.keyboard.press('c');
+    await page.getByLabel(/^Comment on lines \d+ to \d+ of src\/session\.rs$/).waitFor();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await page.locator('#approve').waitFor();
     await page.keyboard.press('A');
     await until(() => fs.existsSync(project.file('5_done', '1_story_x')), 30000);
@@ -113,6 +132,78 @@ test('a terminal is followed live and typed into, and a run is read afterwards',
     await until(() => state(project, '1_story_wait_x') === 'review', 30000);
     await page.goto(`${project.url}/s/1/runs`);
     await page.locator('details.run[open] .log', { hasText: 'turn 1: reading' }).waitFor();
+    assert.deepEqual(page.trouble, []);
+  } finally { project.end(); }
+});
+
+test('a criterion is ticked where it is read, and nothing but its byte changes', async () => {
+  const text = `---\nname: "Boxes"\n---\n- [ ] not a criterion\n\n## Acceptance criteria\n- [x] one\n- [ ] two\n`;
+  const project = new Project({ stories: [['1_backlog', '1_story_x', text]], agents: 0 });
+  try {
+    const page = await enter(project);
+    await page.goto(`${project.url}/s/1`);
+    await page.getByText('1 of 2 met').waitFor();
+    assert.ok(await page.getByRole('checkbox').first().isDisabled(), 'no criterion, no tick');
+    await page.getByRole('checkbox', { name: 'Criterion 2' }).check();
+    await until(() => read(project, '1_backlog', '1_story_x') === text.replace('[ ] two', '[x] two'));
+    await page.getByText('2 of 2 met').waitFor();
+    await page.getByRole('checkbox', { name: 'Criterion 1' }).uncheck();
+    await until(() => read(project, '1_backlog', '1_story_x') === text.replace('[ ] two', '[x] two').replace('[x] one', '[ ] one'));
+    assert.deepEqual(page.trouble, []);
+  } finally { project.end(); }
+});
+
+test('from one story that needs a person to the next', async () => {
+  const broken = '---\npriority: high\n---\n';
+  const project = new Project({ stories: [1, 2, 3].map((at) => ['1_backlog', `${at}_story_x`, broken]), agents: 0 });
+  try {
+    const page = await enter(project);
+    await page.goto(`${project.url}/s/1`);
+    const next = page.getByRole('link', { name: 'Next ›' });
+    await next.waitFor();
+    const seen = new Set();
+    for (let at = 0; at < 3; at += 1) {
+      const h1 = await page.locator('#main h1').textContent();
+      seen.add(h1);
+      await page.keyboard.press('n');
+      await page.waitForFunction((before) => document.querySelector('#main h1')?.textContent !== before, h1);
+      if (await page.locator('#main article > form').count()) await page.locator('h1').click();
+      await next.waitFor();
+    }
+    assert.equal(seen.size, 3);
+    assert.deepEqual(page.trouble, []);
+  } finally { project.end(); }
+});
+
+test('runs stand in time; a log is leafed through and searched whole', async () => {
+  const lines = Array.from({ length: 30000 }, (_, at) => `line ${at} of the output`).join('\n');
+  const project = new Project({ stories: [['2_current', '1_story_x', story('Much')]], agents: 1, say: lines, config: '[[gate]]\nname = "tests"\nrun = "sleep 0.3; echo all green"\n' });
+  try {
+    const page = await enter(project);
+    await page.locator('.card[data-state=review]').waitFor({ timeout: 60000 });
+    await page.goto(`${project.url}/s/1/runs`);
+    const bar = page.locator('svg.bar');
+    await bar.waitFor();
+    assert.match(await bar.getAttribute('aria-label'), /^(waited [^,]+, )?prepared [^,]+, ran [^,]+, gates /);
+    assert.ok(await bar.locator('rect').count() >= 3);
+    const log = page.locator('[data-log]').last();
+    assert.equal(await log.getByText('line 7 of').count(), 0, 'the beginning is not there yet');
+    await log.getByRole('button', { name: 'Begin' }).click();
+    await log.locator('pre', { hasText: 'line 7 of' }).waitFor();
+    await log.getByRole('button', { name: 'Later ›' }).click();
+    await log.locator('pre:not([data-from="0"])').waitFor();
+    await log.getByRole('searchbox').fill('LINE 15000 OF');
+    await page.keyboard.press('Enter');
+    await log.locator('.hit.now', { hasText: 'line 15000 of' }).waitFor();
+    await log.getByText('1 of 1', { exact: true }).waitFor();
+    await log.getByRole('searchbox').fill('nowhere');
+    await page.keyboard.press('Enter');
+    await log.getByText('Not found.').waitFor();
+    // The live page has both faces.
+    await page.goto(`${project.url}/s/1/live`);
+    await page.getByRole('button', { name: 'Transcript' }).click();
+    await page.locator('#said', { hasText: 'line 29999 of' }).waitFor();
+    await page.locator('#said .note', { hasText: '— summary: Did 1_story_x' }).waitFor();
     assert.deepEqual(page.trouble, []);
   } finally { project.end(); }
 });

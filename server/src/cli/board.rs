@@ -176,7 +176,11 @@ impl Host for Project {
         let (config, _) = config::in_force(&self.root);
         let repo = Repo::open(&self.root).map_err(said)?;
         let ground = Ground::new(&repo, &config.worktrees.dir).map_err(diff::failed)?;
-        worktrees::diff(&ground, &DiffOrder { story, base_branch, stat: false, tree: None }).map_err(said)
+        worktrees::diff(
+            &ground,
+            &DiffOrder { story, base_branch, stat: false, tree: None, since: None, ignore_space: false },
+        )
+        .map_err(said)
     }
 
     fn history(&self, story: &str) -> Answer<String> {

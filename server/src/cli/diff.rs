@@ -16,7 +16,10 @@ pub(super) fn run(context: &Context, story: &str, stat: bool) -> Outcome {
     let (config, _) = config::in_force(root);
     let repo = Repo::open(root).map_err(failed)?;
     let ground = Ground::new(&repo, &config.worktrees.dir).map_err(failed)?;
-    let text = worktrees::diff(&ground, &DiffOrder { story: id.clone(), base_branch, stat, tree: None });
+    let text = worktrees::diff(
+        &ground,
+        &DiffOrder { story: id.clone(), base_branch, stat, tree: None, since: None, ignore_space: false },
+    );
     let text = text.map_err(failed)?;
     if context.out.json {
         context.out.json(&serde_json::json!({ "id": id, "diff": text }))?;

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use storkit_core::config::{Config, GateStage};
@@ -13,6 +12,7 @@ use storkit_core::ids::{Oid, StoryId};
 use storkit_core::snapshot::{State, Status, StoryView};
 
 use crate::board::Layout;
+use crate::gates;
 use crate::git::{Repo, diff_size};
 use crate::tui::Figures;
 
@@ -20,8 +20,6 @@ use crate::tui::Figures;
 const SIZES_PER_LOOK: usize = 8;
 /// Most differences that are remembered.
 const SIZES_MAX: usize = 1_000;
-/// File systems stamp files by a coarser clock than the daemon's.
-const CLOCK_SLACK: Duration = Duration::from_millis(500);
 
 /// Lines added and removed, and the files in which.
 type Size = (usize, usize, usize);
@@ -65,18 +63,9 @@ impl Around<'_> {
     fn gates(&self, story: &StoryView, stage: GateStage) -> Option<(usize, usize)> {
         let run = story.run.as_deref()?;
         let since: Timestamp = story.since.as_deref()?.parse().ok()?;
-        let since = SystemTime::from(since).checked_sub(CLOCK_SLACK)?;
         let id: StoryId = StoryId::new(&story.id).ok()?;
         let of = self.config.gates_at(stage).count();
-        let logs = std::fs::read_dir(Layout::new(self.root).logs_of(&id)).ok()?;
-        let is_of_round = |entry: &std::fs::DirEntry| {
-            let name = entry.file_name();
-            let of_gate =
-                |name: &str| name.strip_prefix(run)?.strip_prefix('.')?.strip_suffix(".log").map(|_| ());
-            name.to_str().and_then(of_gate).is_some()
-                && entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| at >= since)
-        };
-        let begun = logs.flatten().filter(is_of_round).count();
+        let begun = gates::begun(&Layout::new(self.root).logs_of(&id), run, since);
         (of > 0 && begun > 0).then_some((begun.min(of), of))
     }
 

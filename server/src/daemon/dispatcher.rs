@@ -12,6 +12,7 @@ use storkit_core::request::{Refusal, Reply, Request};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::acts::records;
 use super::executor;
 use super::pulse::{self, Pulse};
 use super::world::Shared;
@@ -139,6 +140,7 @@ impl Dispatcher {
         }
         let effects = self.pipeline.handle(self.world.now(), event);
         self.world.seq.store(self.pipeline.seq(), Ordering::Release);
+        let changed = self.pipeline.take_changed();
         let mut stop = false;
         for effect in effects {
             match effect {
@@ -152,6 +154,7 @@ impl Dispatcher {
                 effect => executor::carry_out(&self.world, effect),
             }
         }
+        records::tell_changed(&self.world, &changed);
         if self.once && !self.ending && self.pipeline.is_quiet() {
             self.ending = true;
             let _ = self.world.inbox.send(Message::Event(Event::ShutDown { now: false }));

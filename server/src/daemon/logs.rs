@@ -2,11 +2,11 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::agents::text::plain;
 use crate::agents::transcript::Transcript;
-use crate::http::Printed;
+use crate::http::{Found, LogAt, Printed};
 use crate::mcp::{Output, Wanted};
 use crate::sys::fs::last_lines;
 
@@ -18,6 +18,13 @@ const END_LEN: u64 = 64 * 1024;
 const PAGE_LEN: u64 = 256 * 1024;
 /// How much of the end of a log is looked at for what an agent did last, in bytes.
 const ACTIVITY_LEN: u64 = 8 * 1024;
+/// Longest piece of a log that a page leafs by, in bytes.
+const LEAF_LEN: u64 = 64 * 1024;
+/// Longest line that a piece is made longer for, in bytes; of a longer one nothing is shown.
+const LINE_LEAF_MAX: u64 = 4 << 20;
+/// How long a log is searched, and in how many pieces a text is found.
+const FIND_WAIT_MAX: Duration = Duration::from_secs(3);
+const FOUND_MAX: usize = 1_000;
 /// How many lines of a log a page shows.
 const LINES_MAX: usize = 2_000;
 /// Longest line of a log that a page shows, in characters.
@@ -33,6 +40,85 @@ pub(super) fn piece(log: &Path, run: &str, wanted: &Wanted) -> io::Result<Output
     let Some(gate) = &wanted.gate else { return piece_of(log, wanted, Log::Run) };
     let found = gate_log(log, run, gate).ok_or(io::ErrorKind::NotFound)?;
     piece_of(&found, wanted, Log::Gate)
+}
+
+/// A page of a log: whole lines, wherever it begins.
+///
+/// # Errors
+/// There is no such log, or it cannot be read.
+pub(super) fn page(log: &Path, run: &str, gate: Option<&str>, at: LogAt) -> io::Result<Output> {
+    let (path, kind) = named(log, run, gate)?;
+    let mut file = std::fs::File::open(path)?;
+    page_of(&mut file, kind, at)
+}
+
+/// Where a text is in all of a log, case aside.
+///
+/// # Errors
+/// There is no such log, or it cannot be read.
+pub(super) fn find(log: &Path, run: &str, gate: Option<&str>, text: &str) -> io::Result<Found> {
+    let (path, kind) = named(log, run, gate)?;
+    let mut file = std::fs::File::open(path)?;
+    let (text, began) = (text.to_lowercase(), Instant::now());
+    let (mut found, mut from) = (Found::default(), 0);
+    loop {
+        let page = page_of(&mut file, kind, LogAt::From(from))?;
+        let lines = page.text.lines().filter(|line| line.to_lowercase().contains(&text)).count();
+        if lines > 0 {
+            found.pieces.push((from, lines));
+            found.lines += lines;
+        }
+        if page.next >= page.size || page.next == from {
+            return Ok(found);
+        }
+        from = page.next;
+        found.cut = began.elapsed() > FIND_WAIT_MAX || found.pieces.len() >= FOUND_MAX;
+        if found.cut {
+            return Ok(found);
+        }
+    }
+}
+
+fn named(log: &Path, run: &str, gate: Option<&str>) -> io::Result<(PathBuf, Log)> {
+    let Some(gate) = gate else { return Ok((log.to_owned(), Log::Run)) };
+    // By the name of a round, as pages show it, else the last round of the gate.
+    let round = rounds(log, run).find(|(round, _)| round == gate).map(|(_, path)| path);
+    Ok((round.or_else(|| gate_log(log, run, gate)).ok_or(io::ErrorKind::NotFound)?, Log::Gate))
+}
+
+fn page_of(file: &mut std::fs::File, kind: Log, at: LogAt) -> io::Result<Output> {
+    let size = file.metadata()?.len();
+    let end = if let LogAt::Before(end) = at { end.min(size) } else { size };
+    let mut len = LEAF_LEN;
+    // A line may be longer than a piece: then the piece is as long as that.
+    loop {
+        let from = if let LogAt::From(from) = at { from.min(size) } else { end.saturating_sub(len) };
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(len.min(end - from)).read_to_end(&mut bytes)?;
+        let whole = whole_lines(&bytes, from, matches!(at, LogAt::From(_)), end);
+        let (skipped, kept) = if len >= LINE_LEAF_MAX {
+            whole.unwrap_or((0, bytes.len()))
+        } else if let Some(whole) = whole {
+            whole
+        } else {
+            len *= 4;
+            continue;
+        };
+        let from = from + skipped as u64;
+        let text = kind.text(&bytes[skipped..kept]);
+        return Ok(Output { text, from, next: from + (kept - skipped) as u64, size });
+    }
+}
+
+/// Where the whole lines begin and end in bytes that were read at `from` of a log's first `end` bytes; none where there
+/// is none that is whole.
+fn whole_lines(bytes: &[u8], from: u64, is_start: bool, end: u64) -> Option<(usize, usize)> {
+    let line_end = |byte: &u8| *byte == b'\n';
+    let begin = if is_start || from == 0 { 0 } else { bytes.iter().position(line_end)? + 1 };
+    let is_end = from + bytes.len() as u64 >= end;
+    let stop = if is_end { bytes.len() } else { bytes.iter().rposition(line_end)? + 1 };
+    (begin < stop || bytes.is_empty()).then_some((begin, stop))
 }
 
 /// What a run and its gates printed, the end of it.
@@ -100,6 +186,15 @@ enum Log {
     Gate,
 }
 
+impl Log {
+    fn text(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Run => Transcript::of(bytes),
+            Self::Gate => as_text(bytes),
+        }
+    }
+}
+
 fn piece_of(log: &Path, wanted: &Wanted, kind: Log) -> io::Result<Output> {
     let len_max = wanted.len.unwrap_or(PIECE_LEN_MAX).clamp(1, PIECE_LEN_MAX);
     let from = wanted.from;
@@ -116,11 +211,7 @@ fn piece_of(log: &Path, wanted: &Wanted, kind: Log) -> io::Result<Output> {
         bytes.truncate(whole);
     }
     let next = from + bytes.len() as u64;
-    let text = match kind {
-        Log::Run => Transcript::of(&bytes),
-        Log::Gate => as_text(&bytes),
-    };
-    Ok(Output { text, from, next, size })
+    Ok(Output { text: kind.text(&bytes), from, next, size })
 }
 
 #[cfg(test)]
@@ -174,6 +265,45 @@ mod tests {
         assert_eq!(at(&log, Some(u64::MAX)).expect("a log").from, whole.size);
         let second = at(&log, Some(lines[0].len() as u64 + 1)).expect("a log");
         assert_eq!(second.text, whole.text);
+    }
+
+    #[test]
+    fn a_log_is_leafed_through_both_ways_and_searched_whole() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let log = temp.path().join("r.log");
+        let text = (0..20_000).fold(String::new(), |text, n| text + &format!("line {n}\n"));
+        std::fs::write(temp.path().join("r.tests.log"), &text).expect("written");
+        let page = |at| page(&log, "r", Some("tests"), at).expect("a log");
+        let (mut forth, mut back) = (String::new(), String::new());
+        let mut from = 0;
+        while from < text.len() as u64 {
+            let piece = page(LogAt::From(from));
+            forth += &piece.text;
+            from = piece.next;
+        }
+        let mut piece = page(LogAt::End);
+        while piece.from > 0 {
+            back.insert_str(0, &piece.text);
+            piece = page(LogAt::Before(piece.from));
+        }
+        back.insert_str(0, &piece.text);
+        assert!(forth == text && back == text, "each line once, in order");
+        let found = find(&log, "r", Some("tests"), "LINE 1999").expect("a log");
+        assert_eq!((found.lines, found.cut), (11, false));
+        let first = page(LogAt::From(found.pieces[0].0));
+        assert!(first.text.contains("line 1999\n"));
+        // A line that is longer than a piece is whole all the same, forth and back.
+        std::fs::write(temp.path().join("r.long.log"), format!("a\n{}\nb\n", "x".repeat(300_000)))
+            .expect("written");
+        let long = |at| super::page(&log, "r", Some("long"), at).expect("a log");
+        let (first, last) = (long(LogAt::From(0)), long(LogAt::End));
+        assert_eq!((first.text.as_str(), last.text.as_str()), ("a\n", "b\n"));
+        let (second, before) = (long(LogAt::From(first.next)), long(LogAt::Before(last.from)));
+        assert_eq!((second.text.len(), second.next), (300_003, second.size));
+        assert_eq!((before.text.len(), before.from), (300_003, 0));
+        assert!(
+            find(&log, "r", Some("lint"), "x").is_err() && super::page(&log, "r", None, LogAt::End).is_err()
+        );
     }
 
     #[test]

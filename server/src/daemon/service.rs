@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::world::{Shared, World};
 use crate::agents::cast_of;
-use crate::http::{Server, ServerError, Service, Subscription, Tally, TcpServer, Terminal};
+use crate::http::{EventLine, Server, ServerError, Service, Subscription, Tally, TcpServer, Terminal};
 use crate::mcp::Desk;
 use crate::sys::fs::{FsError, write_atomic};
 use crate::sys::task;
@@ -110,6 +110,14 @@ pub(super) fn refused(error: impl Into<String>, hint: &str) -> Refusal {
 impl Service for Door {
     fn subscribe(&self, after: Option<u64>) -> Subscription {
         self.0.hub.subscribe(after)
+    }
+
+    fn last_event(&self) -> u64 {
+        self.0.hub.last()
+    }
+
+    fn last_of(&self, story: &str) -> Option<Arc<EventLine>> {
+        self.0.hub.last_of(story)
     }
 
     fn tally(&self) -> Tally {

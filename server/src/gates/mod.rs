@@ -8,7 +8,9 @@ mod expect;
 mod shell;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
 
 use storkit_core::config::Gate;
 use storkit_core::facts::{GateResult, GatesEnd, ProcessEnd, RunFacts};
@@ -22,6 +24,8 @@ pub use shell::{ShellContext, ShellFailure, ShellOrder, run_shell};
 const LOG_NAME_LEN_MAX: usize = 60;
 /// Most logs of one gate in one run; the last is replaced then.
 const LOGS_MAX: u32 = 50;
+/// File systems stamp files by a coarser clock than the daemon's.
+const CLOCK_SLACK: Duration = Duration::from_millis(500);
 /// How many changed files a failure names.
 const CHANGED_NAMED_MAX: usize = 10;
 
@@ -111,6 +115,18 @@ fn log_path(round: &GateRound<'_>, context: &ShellContext<'_>, gate: &Gate) -> P
     paths.find(|path| !path.exists()).unwrap_or(last)
 }
 
+/// How many gates after a run were begun in the round that is held since then: so many have a log of it in `log_dir`.
+pub fn begun(log_dir: &Path, run: &str, since: Timestamp) -> usize {
+    let Some(since) = SystemTime::from(since).checked_sub(CLOCK_SLACK) else { return 0 };
+    let Ok(logs) = std::fs::read_dir(log_dir) else { return 0 };
+    let of_gate = |name: &str| name.strip_prefix(run)?.strip_prefix('.')?.strip_suffix(".log").map(|_| ());
+    let is_of_round = |entry: &std::fs::DirEntry| {
+        entry.file_name().to_str().and_then(of_gate).is_some()
+            && entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| at >= since)
+    };
+    logs.flatten().filter(is_of_round).count()
+}
+
 fn safe_name(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
     let name: String = name.chars().take(LOG_NAME_LEN_MAX).map(safe).collect();
@@ -142,6 +158,22 @@ mod tests {
         assert_eq!(safe_name("../../etc/x y\n"), ".._.._etc_x_y_");
         assert_eq!(safe_name(""), "gate");
         assert_eq!(safe_name(&"ü".repeat(500)).len(), LOG_NAME_LEN_MAX);
+    }
+
+    #[test]
+    fn the_gates_of_a_round_are_those_with_a_log_of_it() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let log = |name: &str| std::fs::write(temp.path().join(name), "").expect("written");
+        log("r.lint.log");
+        let old = std::fs::File::options().write(true).open(temp.path().join("r.lint.log")).expect("a log");
+        old.set_modified(SystemTime::now() - Duration::from_mins(1)).expect("a time");
+        let since = Timestamp::now();
+        assert_eq!(begun(temp.path(), "r", since), 0, "an earlier round");
+        log("r.lint-2.log");
+        log("r.tests.log");
+        log("s.tests.log");
+        log("r.log");
+        assert_eq!(begun(temp.path(), "r", since), 2);
     }
 
     #[test]

@@ -15,6 +15,6 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use diff::{DiffOrder, diff, diff_size};
+pub use diff::{DiffOrder, Step, diff, diff_size, steps};
 pub use error::GitError;
 pub use repo::{HeadState, Repo};

@@ -14,6 +14,9 @@ const GATES_MAX: usize = 200;
 /// The kind of the event that tells a listener to read everything again.
 pub(super) const RESYNC: &str = "resync";
 
+/// The kind of the event that tells that a story's file or state is another: it is not in the ledger.
+pub const CHANGED: &str = "changed";
+
 /// One event, as listeners get it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EventLine {
@@ -80,6 +83,12 @@ struct Inner {
     before: u64,
 }
 
+impl Inner {
+    fn last(&self) -> u64 {
+        self.kept.back().map_or(self.before, |line| line.id)
+    }
+}
+
 /// Hands each event to all listeners. Never waits for one: a slow one is told to read everything again.
 pub struct Hub {
     inner: Mutex<Inner>,
@@ -118,6 +127,18 @@ impl Hub {
         let _ = self.sender.send(line);
     }
 
+    /// The number of the last event.
+    pub fn last(&self) -> u64 {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).last()
+    }
+
+    /// The last event about a story, of those that are kept; that it changed is none.
+    pub fn last_of(&self, story: &str) -> Option<Arc<EventLine>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = inner.kept.iter().rev();
+        lines.find(|line| line.story.as_deref() == Some(story) && line.kind != CHANGED).cloned()
+    }
+
     /// What happened so far, in numbers.
     pub fn tally(&self) -> Tally {
         let tally = self.inner.lock().unwrap_or_else(PoisonError::into_inner).tally.clone();
@@ -127,7 +148,7 @@ impl Hub {
     /// Listens, from after the event numbered `after`, or from now on.
     pub fn subscribe(&self, after: Option<u64>) -> Subscription {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = inner.kept.back().map_or(inner.before, |line| line.id);
+        let last = inner.last();
         let missed = match after {
             None => Vec::new(),
             // A number of the future is of another daemon's life.
@@ -155,12 +176,28 @@ mod tests {
         let hub = Hub::new(10);
         hub.publish(line(11));
         hub.publish(line(15));
+        assert_eq!((hub.last(), Hub::new(10).last()), (15, 10));
         assert_eq!(ids(&hub.subscribe(None)), []);
         assert_eq!(ids(&hub.subscribe(Some(10))), [(11, "note"), (15, "note")]);
         assert_eq!(ids(&hub.subscribe(Some(11))), [(15, "note")]);
         assert_eq!(ids(&hub.subscribe(Some(15))), []);
         assert_eq!(ids(&hub.subscribe(Some(9))), [(15, RESYNC)]);
         assert_eq!(ids(&hub.subscribe(Some(16))), [(15, RESYNC)]);
+    }
+
+    #[test]
+    fn the_last_event_of_a_story_is_known_but_for_mere_changes() {
+        let hub = Hub::new(0);
+        let of = |id, story: &str, kind: &str| EventLine {
+            story: Some(story.to_owned()),
+            kind: kind.to_owned(),
+            ..line(id)
+        };
+        hub.publish(of(1, "1_a", "merging"));
+        hub.publish(of(2, "2_b", "moved"));
+        hub.publish(of(3, "1_a", CHANGED));
+        assert_eq!(hub.last_of("1_a").map(|line| line.id), Some(1));
+        assert_eq!(hub.last_of("3_c"), None);
     }
 
     #[test]

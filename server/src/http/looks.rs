@@ -15,7 +15,7 @@ use super::patch::Diff;
 use super::problem::Problem;
 use super::read::{Asked, Named};
 use super::routes::{Answer, App, board};
-use super::{Service, metrics, page, patch};
+use super::{Compare, Service, metrics, page, patch};
 use crate::ledger::RunRow;
 use crate::mcp::{Output, Wanted};
 
@@ -149,7 +149,7 @@ pub(super) async fn diff<S: Service>(
     Asked(asked): Asked<OfFile>,
 ) -> Answer {
     let id = story_of(&*service, &name).await?;
-    let work = service.work(id.clone()).await?;
+    let work = service.work(id.clone(), Compare::default()).await?;
     Ok(Json(patch::parse(id.as_str(), &work.diff, asked.path.as_deref())).into_response())
 }
 

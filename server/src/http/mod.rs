@@ -27,13 +27,15 @@ mod table;
 mod terminal;
 mod tokens;
 mod ui;
+mod ui_acts;
 mod ui_cards;
+mod ui_log;
 mod ui_screen;
 mod ui_story;
 mod watch_terminal;
 
-pub use events::{EventLine, Hub, Subscription, Tally};
-pub use pages::{Pages, Printed, Save, Saved, Work};
+pub use events::{CHANGED, EventLine, Hub, Subscription, Tally};
+pub use pages::{Compare, Found, Left, LogAt, Pages, Printed, Save, Saved, Work};
 pub use server::{Server, ServerError, TcpServer};
 pub use service::Service;
 pub use socket::{SOCKET, SocketError};

@@ -2,12 +2,15 @@
 
 use std::future::Future;
 
+use serde::Serialize;
+use storkit_core::config::GateStage;
 use storkit_core::ids::StoryId;
 use storkit_core::request::Refusal;
 use storkit_core::stage::Stage;
 
 use crate::board::Change;
 use crate::ledger::RunRow;
+use crate::mcp::Output;
 use crate::web::Around;
 
 /// What a run and its gates printed, the end of it.
@@ -21,13 +24,57 @@ pub struct Printed {
     pub cut: bool,
 }
 
-/// A story's work against base.
+/// A story's work.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Work {
     /// What git says, as a unified diff.
     pub diff: String,
     /// The branch that it is compared with.
     pub base: String,
+    /// The branch's commits, the oldest first: what each try left.
+    pub tries: Vec<Left>,
+}
+
+/// A commit that a try left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Its id.
+    pub commit: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Its message's first line.
+    pub title: String,
+}
+
+/// With what work is compared, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compare {
+    /// One of the branch's commits instead of where it left base.
+    pub since: Option<String>,
+    /// Whether lines that differ in white space alone are the same.
+    pub ignore_space: bool,
+}
+
+/// Which piece of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogAt {
+    /// From this byte on.
+    From(u64),
+    /// What ends before this byte.
+    Before(u64),
+    /// Its end.
+    End,
+}
+
+/// Where a text is in a log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// Pieces that have it: where each begins, and on how many of its lines it is.
+    pub pieces: Vec<(u64, usize)>,
+    /// On how many lines it is.
+    pub lines: usize,
+    /// Whether there is more that was not looked at.
+    pub cut: bool,
 }
 
 /// A change of a whole story's file, made from a text that was read.
@@ -65,14 +112,60 @@ pub trait Pages: Send + Sync + 'static {
         async { None }
     }
 
+    /// Which gate of the round that is held there after a run runs now, from 1, and of how many; the round began at
+    /// `since` (RFC 3339) or later.
+    fn gating(
+        &self,
+        _run: String,
+        _at: GateStage,
+        _since: Option<String>,
+    ) -> impl Future<Output = Option<(usize, usize)>> + Send {
+        async { None }
+    }
+
     /// What a run printed.
     fn printed(&self, _run: RunRow) -> impl Future<Output = Printed> + Send {
         async { Printed::default() }
     }
 
-    /// A story's work against base; an error is what git says.
-    fn work(&self, _id: StoryId) -> impl Future<Output = Result<Work, Refusal>> + Send {
+    /// A piece of what a run, or a gate after it, printed; none where there is no such log.
+    fn log(
+        &self,
+        _run: String,
+        _gate: Option<String>,
+        _at: LogAt,
+    ) -> impl Future<Output = Option<Output>> + Send {
+        async { None }
+    }
+
+    /// Where in the whole log a text is; none where there is no such log.
+    fn find(
+        &self,
+        _run: String,
+        _gate: Option<String>,
+        _text: String,
+    ) -> impl Future<Output = Option<Found>> + Send {
+        async { None }
+    }
+
+    /// When a story's runs were prepared, began, ended and were gated, the oldest first: RFC 3339 and the event's kind.
+    fn phases(&self, _story: StoryId) -> impl Future<Output = Vec<(String, String)>> + Send {
+        async { Vec::new() }
+    }
+
+    /// A story's work; an error is what git says.
+    fn work(&self, _id: StoryId, _how: Compare) -> impl Future<Output = Result<Work, Refusal>> + Send {
         async { Ok(Work::default()) }
+    }
+
+    /// Takes a story off the board; its history has it.
+    fn delete(&self, _id: StoryId, _stage: Stage) -> impl Future<Output = Result<(), Refusal>> + Send {
+        async { Err(unable("stories cannot be deleted here")) }
+    }
+
+    /// Brings a story back as it stood last.
+    fn restore(&self, _id: StoryId) -> impl Future<Output = Result<(), Refusal>> + Send {
+        async { Err(unable("stories cannot be brought back here")) }
     }
 
     /// Changes of the board, the newest first.

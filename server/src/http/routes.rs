@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::read::read_json;
 use super::table::Table;
 use super::tokens::Tokens;
+use super::ui_cards::Cards;
 use super::{Service, acts, looks, openapi, stories, streams};
 
 /// The body of `POST /api/v1/down`.
@@ -55,12 +56,15 @@ pub(super) struct Ground<S> {
     tokens: Arc<Tokens>,
     /// The keys of what was made by this way in.
     pub(super) keys: Arc<Keys>,
+    /// What cards said, where that is dear to find out.
+    pub(super) cards: Arc<Cards>,
 }
 
 impl<S> Clone for Ground<S> {
     fn clone(&self) -> Self {
-        let Self { service, tokens, keys } = self;
-        Self { service: Arc::clone(service), tokens: Arc::clone(tokens), keys: Arc::clone(keys) }
+        let Self { service, tokens, keys, cards } = self;
+        let (service, tokens) = (Arc::clone(service), Arc::clone(tokens));
+        Self { service, tokens, keys: Arc::clone(keys), cards: Arc::clone(cards) }
     }
 }
 
@@ -78,7 +82,8 @@ pub(super) fn router<S: Service>(service: Arc<S>, tokens: Arc<Tokens>) -> Router
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
         })
-        .with_state(Ground { service, tokens, keys: Arc::default() })
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&service), super::ui::stamp::<S>))
+        .with_state(Ground { service, tokens, keys: Arc::default(), cards: Arc::default() })
 }
 
 /// Every route there is: what is not in this table is not served, and what is in it is in the tests and, but for the

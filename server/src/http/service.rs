@@ -1,8 +1,9 @@
 //! What the API needs of the daemon behind it.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use super::{Pages, Subscription, Tally, Terminal};
+use super::{EventLine, Pages, Subscription, Tally, Terminal};
 use crate::mcp::Desk;
 
 /// The daemon, as the API sees it: all that tools ask of it, and streams. Implemented by the daemon, and by a fake in
@@ -10,6 +11,12 @@ use crate::mcp::Desk;
 pub trait Service: Desk + Pages {
     /// What happens from now on, and before it what happened after the event numbered `after`.
     fn subscribe(&self, after: Option<u64>) -> Subscription;
+
+    /// The number of the last event: what is asked after this holds all that it tells.
+    fn last_event(&self) -> u64;
+
+    /// The last event about a story, as far as it is remembered.
+    fn last_of(&self, story: &str) -> Option<Arc<EventLine>>;
 
     /// What happened so far, in numbers.
     fn tally(&self) -> Tally;

@@ -57,9 +57,9 @@ fn board(all: bool) -> Status {
 }
 
 impl Pages for Fake {
-    async fn work(&self, _: StoryId) -> Result<Work, Refusal> {
+    async fn work(&self, _: StoryId, _: Compare) -> Result<Work, Refusal> {
         let diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+y\n".to_owned();
-        Ok(Work { diff, base: "main".to_owned() })
+        Ok(Work { diff, base: "main".to_owned(), tries: Vec::new() })
     }
 }
 
@@ -143,6 +143,14 @@ impl Desk for Fake {
 impl Service for Fake {
     fn subscribe(&self, after: Option<u64>) -> Subscription {
         self.hub.subscribe(after)
+    }
+
+    fn last_event(&self) -> u64 {
+        self.hub.last()
+    }
+
+    fn last_of(&self, story: &str) -> Option<Arc<EventLine>> {
+        self.hub.last_of(story)
     }
 
     fn tally(&self) -> Tally {

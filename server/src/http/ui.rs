@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 use storkit_core::ids::StoryId;
-use storkit_core::request::{Reply, Request};
+use storkit_core::request::{Reply, Request as Ask};
 use storkit_core::snapshot::{Status, StoryView};
 use storkit_core::stage::Stage;
 use storkit_core::story::Kind;
@@ -19,8 +20,9 @@ use super::problem::Problem;
 use super::read::read_json;
 use super::routes::{Answer, App, Ground};
 use super::table::Table;
-use super::ui_story::{self, Shown};
+use super::ui_story::{self, Shown, Which};
 use super::{Save, Saved, Service};
+use super::{ui_acts, ui_log};
 use crate::board::NewStory;
 use crate::web;
 
@@ -32,6 +34,11 @@ pub(super) fn mount<S: Service>(table: Table<Ground<S>>) -> Table<Ground<S>> {
         .post("/ui/check", check::<S>)
         .post("/ui/new", create::<S>)
         .post("/ui/save/{id}", save::<S>)
+        .post("/ui/priority/{id}", ui_acts::priority::<S>)
+        .post("/ui/delete/{id}", ui_acts::delete::<S>)
+        .post("/ui/restore/{id}", ui_acts::restore::<S>)
+        .get("/ui/log/{run}", ui_log::log::<S>)
+        .get("/ui/find/{run}", ui_log::find::<S>)
         .get("/ui/new", new::<S>)
         .get("/ui/agents", agents::<S>)
         .get("/ui/queue", queue::<S>)
@@ -45,6 +52,24 @@ pub(super) fn mount<S: Service>(table: Table<Ground<S>>) -> Table<Ground<S>> {
         .get("/ui/s/{id}/{tab}", tab::<S>)
         .get("/ui/screen/{run}", super::ui_screen::screen::<S>);
     web::PAGES.iter().fold(table, |table, path| table.get(path, shell))
+}
+
+/// What tells a page the number of the last event before an answer was made.
+const EVENT: HeaderName = HeaderName::from_static("storkit-event");
+
+/// Says on every answer below `/ui/` from where on events tell what it does not hold.
+pub(super) async fn stamp<S: Service>(
+    State(service): App<S>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    if !request.uri().path().starts_with("/ui/") {
+        return next.run(request).await;
+    }
+    let last = service.last_event();
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(EVENT, HeaderValue::from(last));
+    response
 }
 
 /// The page without data, for every address.
@@ -79,7 +104,7 @@ fn guarded(mut response: Response) -> Response {
 
 /// The board as it is now, archived stories too.
 pub(super) async fn status<S: Service>(service: &S) -> Result<Status, Problem> {
-    match service.ask(Request::Status { all: true }).await? {
+    match service.ask(Ask::Status { all: true }).await? {
         Reply::Status(status) => Ok(*status),
         _ => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon answered another question")),
     }
@@ -92,11 +117,11 @@ pub(super) fn place(story: &StoryView) -> Result<(StoryId, Stage), Problem> {
     Ok((id, Stage::parse(&story.stage).ok_or_else(missing)?))
 }
 
-async fn sync<S: Service>(State(service): App<S>, headers: HeaderMap, body: Body) -> Answer {
+async fn sync<S: Service>(State(ground): State<Ground<S>>, headers: HeaderMap, body: Body) -> Answer {
     let ask: web::SyncAsk = read_json(&headers, body).await?;
-    let (mut status, around) = (status(&*service).await?, service.around().await);
-    super::ui_cards::tell(&*service, &mut status).await;
-    Ok(Json(web::sync(&status, &ask, around)).into_response())
+    let (status, mut around) = (status(&*ground.service).await?, ground.service.around().await);
+    around.told = ground.cards.tell(&*ground.service, &status).await;
+    Ok(Json(web::sync(&status, &ask, &around)).into_response())
 }
 
 async fn new<S: Service>(State(service): App<S>) -> Answer {
@@ -145,7 +170,7 @@ async fn usage<S: Service>(State(service): App<S>, Query(By { by }): Query<By>) 
         }
     }
     let around = service.around().await;
-    Ok(Html(web::usage_page(&used, complete, by, &today(), around)).into_response())
+    Ok(Html(web::usage_page(&used, complete, by, &today(), &around)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -163,21 +188,16 @@ async fn story<S: Service>(State(service): App<S>, Path(name): Path<String>) -> 
     Ok(Html(web::story_page(shown.page())).into_response())
 }
 
-#[derive(Deserialize)]
-struct WhichRun {
-    run: Option<u32>,
-}
-
 async fn tab<S: Service>(
     State(service): App<S>,
     Path((name, tab)): Path<(String, String)>,
-    Query(WhichRun { run }): Query<WhichRun>,
+    Query(which): Query<Which>,
 ) -> Answer {
     let shown = Shown::look(&*service, &name).await?;
     let html = match tab.as_str() {
-        "runs" => ui_story::runs(&*service, &shown, run).await,
-        "live" => web::live_page(shown.page()),
-        "diff" => ui_story::diff(&*service, &shown).await?,
+        "runs" => ui_story::runs(&*service, &shown, which.run).await,
+        "live" => ui_story::live(&shown),
+        "diff" => ui_story::diff(&*service, &shown, which).await?,
         "history" => ui_story::history(&*service, &shown).await,
         "edit" => {
             let was = shown.text.as_ref().map_or(0, |text| content_hash(text.as_bytes()));

@@ -115,6 +115,11 @@ impl Ledger {
         seq
     }
 
+    /// A sequence number for an event that is told and not kept.
+    pub fn skip_event(&self) -> u64 {
+        self.shared.seq.fetch_add(1, Ordering::SeqCst)
+    }
+
     /// The number of the last event that was recorded; 0 before the first.
     pub fn last_event(&self) -> u64 {
         self.shared.seq.load(Ordering::SeqCst).saturating_sub(1)
@@ -145,6 +150,12 @@ impl Ledger {
     /// Events after a sequence number, oldest first, at most [`EVENTS_PER_READ_MAX`].
     pub fn events_since(&self, seq: u64) -> Vec<EventRow> {
         self.query(move |connection| read::events_since(connection, seq)).unwrap_or_default()
+    }
+
+    /// When a story's runs were prepared, began, ended and were gated, the oldest first: RFC 3339 and the kind.
+    pub fn phases(&self, story: &StoryId) -> Vec<(String, String)> {
+        let story = story.clone();
+        self.query(move |connection| read::phases(connection, &story)).unwrap_or_default()
     }
 
     /// What happened to a story since its last run ended.

@@ -17,6 +17,9 @@ use super::{EVENTS_PER_READ_MAX, LedgerError, store};
 const RUNS_MAX: u32 = 50_000;
 /// Most events that are news to an agent; the newest are kept.
 const NEWS_MAX: u32 = 20;
+/// The kinds of events that begin and end the phases of a try, and most of them that are read.
+const PHASE_KINDS: &str = "('moved', 'preparing', 'running', 'run_ended', 'gating', 'green', 'red')";
+const PHASES_MAX: u32 = 2_000;
 /// The kinds of events that are news: failures, questions and messages reach it by ways of their own.
 const NEWS_KINDS: &str = "('moved', 'green', 'review', 'blocked', 'merging', 'landed', 'problem')";
 
@@ -162,6 +165,17 @@ pub(super) fn news(connection: &Connection, story: &StoryId) -> rusqlite::Result
     news.retain(|event| event.at.parse::<Timestamp>().is_ok_and(|at| at >= ended));
     news.reverse();
     Ok(news)
+}
+
+/// The events of a story by which its tries fall into phases, the oldest first; of many the newest.
+pub(super) fn phases(connection: &Connection, story: &StoryId) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT at, kind FROM events WHERE story = ?1 AND kind IN {PHASE_KINDS} ORDER BY seq DESC LIMIT {PHASES_MAX}"
+    ))?;
+    let rows = select.query_map([story.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut phases: Vec<(String, String)> = rows.collect::<rusqlite::Result<_>>()?;
+    phases.reverse();
+    Ok(phases)
 }
 
 pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<u64> {

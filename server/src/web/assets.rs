@@ -63,13 +63,17 @@ macro_rules! embedded {
 pub(super) const ASSETS: &[Asset] = embedded!(
     "board.css" CSS,
     "terminal.css" CSS,
+    "acts.js" SCRIPT,
     "app.js" SCRIPT,
     "board.js" SCRIPT,
     "core.js" SCRIPT,
     "diff.js" SCRIPT,
+    "drag.js" SCRIPT,
     "forms.js" SCRIPT,
     "live.js" SCRIPT,
+    "runs.js" SCRIPT,
     "icon.svg" SVG,
+    "icon-dot.svg" SVG,
 );
 
 /// The page that every address of the board answers with: it holds no data.

@@ -78,32 +78,97 @@ pub(super) fn money(usd: f64) -> String {
     format!("${usd:.2}")
 }
 
+/// What a story's work changes, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Lines that are new.
+    pub added: usize,
+    /// Lines that are gone.
+    pub removed: usize,
+    /// Files.
+    pub files: usize,
+}
+
+/// What a card says beyond the snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What a running agent did last, or what a question asks.
+    pub words: Option<String>,
+    /// Which gate of a round runs, from 1, and how many there are.
+    pub gate: Option<(usize, usize)>,
+    /// What waits for a review.
+    pub figures: Option<Figures>,
+    /// What is done to it while it lands.
+    pub phase: Option<&'static str>,
+}
+
 #[derive(Template)]
 #[template(path = "card.html")]
 struct Card<'a> {
     story: &'a StoryView,
     label: &'a str,
     chip: Chip,
+    gate: Option<(usize, usize)>,
     action: Action,
     needs: bool,
     full: bool,
+    why: String,
+    tries: Option<String>,
     cost: Option<String>,
 }
 
+/// Where a card stands, and what else is known of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Beside<'a> {
+    pub(super) told: Option<&'a Told>,
+    /// Its place in the queue, from 1.
+    pub(super) place: Option<usize>,
+    /// How many tries a story has in a stage; 0 where that is not known.
+    pub(super) tries_max: u32,
+}
+
 /// A card as it stands in its column, and what tells one version of it from another.
-pub(super) fn card(story: &StoryView) -> (String, String) {
+pub(super) fn card(story: &StoryView, beside: Beside<'_>) -> (String, String) {
     let stage = Stage::parse(&story.stage);
+    let full = matches!(stage, Some(Stage::Current | Stage::Qa | Stage::Merge));
+    let gate = beside.told.and_then(|told| told.gate);
     let card = Card {
         story,
         label: &label(story),
         chip: chip(story.state, stage == Some(Stage::Archived)),
+        gate,
         action: action(story.state),
         needs: needs_you(story.state),
-        full: matches!(stage, Some(Stage::Current | Stage::Qa | Stage::Merge)),
+        full,
+        why: why(story, beside),
+        tries: (story.attempt > 0 && full).then(|| tries(story.attempt, beside.tries_max)),
         cost: story.cost_usd.map(money),
     };
     let html = card.render().expect("writing to a string does not fail");
     let mut hasher = DefaultHasher::new();
     html.hash(&mut hasher);
     (format!("{:x}", hasher.finish()), html)
+}
+
+/// `2/4`, or `2` where nobody knows of how many.
+pub(super) fn tries(attempt: u32, of: u32) -> String {
+    if of == 0 { attempt.to_string() } else { format!("{}/{of}", attempt.min(of)) }
+}
+
+/// The line that says why a card stands, or what moves it.
+fn why(story: &StoryView, Beside { told, place, .. }: Beside<'_>) -> String {
+    let place = place.map(|place| format!("Place {place}"));
+    let phase = told.and_then(|told| told.phase).map(str::to_owned);
+    let words = told.and_then(|told| told.words.clone()).or_else(|| story.reason.clone());
+    let figures = told.and_then(|told| told.figures).map(|Figures { added, removed, files }| {
+        if files == 0 {
+            return "no file is changed".to_owned();
+        }
+        format!("+{added} −{removed} in {files} {}", if files == 1 { "file" } else { "files" })
+    });
+    let words = match (figures, story.state) {
+        (Some(figures), State::Review) => Some(figures),
+        _ => words,
+    };
+    [place, phase, words].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }

@@ -41,6 +41,20 @@ pub(super) struct Hunk {
     pub(super) lines: Vec<Line>,
 }
 
+/// Lines that stand together and are all changed, or all not: a change is shown side by side.
+pub(super) struct Group<'a> {
+    pub(super) changed: bool,
+    pub(super) lines: &'a [Line],
+}
+
+impl Hunk {
+    pub(super) fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        let alike = |one: &Line, other: &Line| one.class.is_empty() == other.class.is_empty();
+        let group = |lines: &'_ [Line]| -> bool { lines.first().is_some_and(|line| !line.class.is_empty()) };
+        self.lines.chunk_by(alike).map(move |lines| Group { changed: group(lines), lines })
+    }
+}
+
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {

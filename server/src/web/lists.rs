@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use storkit_core::snapshot::{AgentView, ProblemView, State, Status, StoryView};
+use storkit_core::snapshot::{AgentView, ProblemView, Status, StoryView};
 use storkit_core::stage::Stage;
 use storkit_core::time::words;
 use storkit_core::usage::{Group, GroupBy, RunUsed, report};
 
 use super::card::{Chip, chip, label, money};
 use super::plot::{DAYS, Day, bars};
-use super::sync::Around;
+use super::sync::{Around, order};
 
 /// Stories of a page of the archive.
 const ARCHIVE_PAGE: usize = 100;
@@ -85,9 +85,10 @@ struct Queue<'a> {
 
 /// What lands next.
 pub fn queue_page(status: &Status) -> String {
-    let mut rows: Vec<Row<'_>> =
-        status.stories.iter().filter(|story| story.stage == Stage::Merge.name()).map(Row::new).collect();
-    rows.sort_by_key(|row| row.story.state != State::Merging);
+    let mut stories: Vec<&StoryView> =
+        status.stories.iter().filter(|story| story.stage == Stage::Merge.name()).collect();
+    order(Stage::Merge, &mut stories);
+    let rows = stories.into_iter().map(Row::new).collect();
     render(&Queue { rows, base: &status.base_branch, gates: &status.gates })
 }
 
@@ -116,7 +117,7 @@ struct Usage {
 }
 
 /// What runs used; `today` is the local date, `by` what the table is grouped by.
-pub fn usage_page(used: &[RunUsed], complete: bool, by: GroupBy, today: &str, around: Around) -> String {
+pub fn usage_page(used: &[RunUsed], complete: bool, by: GroupBy, today: &str, around: &Around) -> String {
     let grouped = report(used, by, complete);
     let mut groups = grouped.groups;
     if by == GroupBy::Day {
@@ -228,7 +229,7 @@ struct Archive<'a> {
 pub fn archive_page(status: &Status, page: usize) -> String {
     let mut stories: Vec<&StoryView> =
         status.stories.iter().filter(|story| story.stage == Stage::Archived.name()).collect();
-    stories.sort_by(|one, other| (&other.since, other.number).cmp(&(&one.since, one.number)));
+    order(Stage::Archived, &mut stories);
     let pages = stories.len().div_ceil(ARCHIVE_PAGE).max(1);
     let page = page.clamp(1, pages);
     let rows = stories.iter().skip((page - 1) * ARCHIVE_PAGE).take(ARCHIVE_PAGE).map(|story| Row::new(story));

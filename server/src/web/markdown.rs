@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use ammonia::Builder;
-use comrak::{Options, markdown_to_html};
+use comrak::nodes::NodeValue;
+use comrak::{Arena, Options, markdown_to_html, parse_document};
+use storkit_core::story_file::Criterion;
 
 /// Longest text that is rendered, in bytes; the rest is said to be missing.
 const LEN_MAX: usize = 512 * 1024;
@@ -58,20 +60,73 @@ pub(super) fn render(text: &str) -> String {
         Some(shown) if shown.len() < text.len() => (shown, true),
         _ => (text, false),
     };
+    let html = lower_headings(&markdown_to_html(shown, &options()));
+    let mut html = WALL.clean(&html).to_string();
+    html = html.replace(BOX, &format!("{BOX} aria-label=\"box\""));
+    if cut {
+        html.push_str("<p>The rest is left out: the text is over 512 KiB.</p>");
+    }
+    html
+}
+
+/// How a box begins once it is through the walls.
+const BOX: &str = "<input type=\"checkbox\"";
+
+/// A story's text with its criteria to be ticked: the boxes of `section`, a part of it, are the criteria in order. Where
+/// Markdown sees other boxes there than the board does, all are shown alone.
+pub(super) fn with_criteria(text: &str, section: Option<&str>, criteria: &[Criterion]) -> String {
+    let html = render(text);
+    let inside = section.and_then(|section| {
+        let from = section.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        let line = |at: usize| text.get(..at).map(|before| before.matches('\n').count() + 1);
+        Some(line(from)?..=line(from + section.len())?)
+    });
+    let Some(inside) = inside else { return html };
+    let boxes = boxes(text);
+    let of_section: Vec<bool> =
+        boxes.iter().filter(|(line, _)| inside.contains(line)).map(|(_, done)| *done).collect();
+    let same = of_section.iter().eq(criteria.iter().map(|criterion| &criterion.done));
+    if !same || html.matches(BOX).count() != boxes.len() {
+        return html;
+    }
+    let mut parts = html.split(BOX);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut number = 0;
+    for (part, (line, _)) in parts.zip(boxes) {
+        out.push_str(BOX);
+        if inside.contains(&line) {
+            number += 1;
+            out += &format!(" data-criterion=\"{number}\"");
+            let (tag, rest) = part.split_once('>').unwrap_or((part, ""));
+            let tag = tag.replace("aria-label=\"box\"", &format!("aria-label=\"Criterion {number}\""));
+            out += &format!("{}>{rest}", tag.replace(" disabled=\"\"", ""));
+        } else {
+            out.push_str(part);
+        }
+    }
+    out
+}
+
+/// The boxes of a text in their order: the line of each, from 1, and whether it is ticked.
+fn boxes(text: &str) -> Vec<(usize, bool)> {
+    let (arena, options) = (Arena::new(), options());
+    let root = parse_document(&arena, text, &options);
+    let boxes = root.descendants().filter_map(|node| {
+        let node = node.data.borrow();
+        let NodeValue::TaskItem(ticked) = &node.value else { return None };
+        Some((node.sourcepos.start.line, ticked.symbol.is_some()))
+    });
+    boxes.collect()
+}
+
+fn options() -> Options<'static> {
     let mut options = Options::default();
     options.extension.strikethrough = true;
     options.extension.table = true;
     options.extension.autolink = true;
     options.extension.tasklist = true;
     options.render.r#unsafe = false;
-    let html = lower_headings(&markdown_to_html(shown, &options));
-    let mut html = WALL.clean(&html).to_string();
-    // A criterion's box is shown, not ticked here: its words name it.
-    html = html.replace("<input type=\"checkbox\"", "<input type=\"checkbox\" aria-label=\"criterion\"");
-    if cut {
-        html.push_str("<p>The rest is left out: the text is over 512 KiB.</p>");
-    }
-    html
+    options
 }
 
 /// The page has the heading 1 for itself, and no level is left out on the way down.
@@ -102,7 +157,9 @@ fn floor(text: &str, most: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::render;
+    use storkit_core::story_file::Doc;
+
+    use super::{render, with_criteria};
 
     #[test]
     fn what_markdown_can_say_is_shown() {
@@ -121,6 +178,25 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("&lt;h1&gt;"), "{html}");
+    }
+
+    #[test]
+    fn criteria_can_be_ticked_and_no_other_box() {
+        let text = "- [ ] not one\n\n## Acceptance criteria\n- [x] a\n```\n- [ ] code\n```\n- [ ] b\n\n## More\n- [ ] nor this\n";
+        let doc = Doc::new(text);
+        let html = with_criteria(text, doc.section("Acceptance criteria"), &doc.criteria());
+        let boxes: Vec<&str> =
+            html.split("<input").skip(1).map(|rest| &rest[..rest.find('>').expect("closed")]).collect();
+        let (own, others): (Vec<&str>, Vec<&str>) =
+            boxes.iter().partition(|one| one.contains("data-criterion"));
+        assert_eq!((own.len(), others.len()), (2, 2), "{html}");
+        assert!(
+            own.iter().all(|one| !one.contains("disabled"))
+                && others.iter().all(|one| one.contains("disabled"))
+        );
+        assert!(own[0].contains("\"1\"") && own[0].contains("checked") && own[1].contains("\"2\""), "{html}");
+        // Of boxes that are told apart otherwise none can be ticked.
+        assert!(!with_criteria(text, doc.section("Acceptance criteria"), &[]).contains("data-criterion"));
     }
 
     #[test]

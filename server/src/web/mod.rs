@@ -17,11 +17,14 @@ mod story;
 mod sync;
 
 pub use assets::{Asset, CONTENT_SECURITY_POLICY, PAGES, asset, is_page, shell};
+pub use card::{Figures, Told};
 pub use form::{Checked, Draft, check, edit_page, new_page};
 pub use lists::{agents_page, archive_page, keys_page, problems_page, queue_page, settings_page, usage_page};
-pub use review::diff_page;
+pub use review::{Compared, Left, diff_page};
 pub use screen::{Change, Screen};
-pub use story::{Past, Run, StoryPage, asked, history_page, live_page, question, runs_page, story_page};
+pub use story::{
+    Past, Run, Spans, StoryPage, asked, history_page, live_page, log_piece, question, runs_page, story_page,
+};
 pub use sync::{Around, Sync, SyncAsk, sync};
 
 #[cfg(test)]

@@ -4,12 +4,17 @@ use askama::Template;
 use storkit_core::snapshot::{State, StoryView};
 use storkit_core::stage::Stage;
 use storkit_core::story_file::Doc;
+use storkit_core::time::words;
 
 use super::card::{Action, Chip, action, chip, label, money, needs_you};
 use super::markdown;
 
+/// The section whose boxes are criteria.
+const CRITERIA: &str = "Acceptance criteria";
 /// Most answers to choose from that a question offers.
 const CHOICES_MAX: usize = 6;
+/// Longest line of a log that is shown, in bytes.
+const LINE_LEN_MAX: usize = 4_000;
 /// Words by which a line of output is taken for a failure.
 const FAILURES: &[&str] = &["error", "failed", "panicked", "fatal", "exception", "traceback", "assert"];
 
@@ -133,7 +138,7 @@ pub fn story_page(page: StoryPage<'_>) -> String {
     let body = doc.map(|doc| doc.body()).unwrap_or_default();
     let main = Main {
         head: Head::new(page, ""),
-        body: markdown::render(body),
+        body: markdown::with_criteria(body, doc.and_then(|doc| doc.section(CRITERIA)), &criteria),
         empty: body.trim().is_empty(),
         done: criteria.iter().filter(|one| one.done).count(),
         criteria: criteria.len(),
@@ -154,6 +159,63 @@ pub fn question(page: StoryPage<'_>) -> Option<String> {
     let needs = needs(page.story, page.text).filter(|needs| needs.question)?;
     let question = Question { needs: &needs, id: &page.story.id };
     Some(question.render().expect("writing to a string does not fail"))
+}
+
+/// How long the phases of a try took, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spans {
+    /// Until an agent was free.
+    pub wait: u64,
+    /// Until its worktree was ready.
+    pub prepare: u64,
+    /// Until the agent ended.
+    pub run: u64,
+    /// The gates after that.
+    pub gates: u64,
+}
+
+/// A part of a try's bar, in per mille of the longest try.
+struct Part {
+    class: &'static str,
+    x: u64,
+    width: u64,
+}
+
+/// A try's bar in time, and what it says in words.
+struct Bar {
+    parts: Vec<Part>,
+    words: String,
+}
+
+/// A try's wait is drawn no longer than this share of the longest try, in per mille: it may have been days.
+const WAIT_SHOWN_MAX: u64 = 200;
+
+impl Spans {
+    fn all(self) -> [(&'static str, &'static str, u64); 4] {
+        [
+            ("wait", "waited", self.wait),
+            ("prepare", "prepared", self.prepare),
+            ("run", "ran", self.run),
+            ("gates", "gates", self.gates),
+        ]
+    }
+
+    /// Beside the longest of all, in milliseconds without its wait.
+    fn bar(self, longest: u64) -> Bar {
+        let (mut x, mut parts, mut said) = (0, Vec::new(), Vec::new());
+        for (class, word, ms) in self.all().into_iter().filter(|(_, _, ms)| *ms > 0) {
+            let scaled = ms.saturating_mul(1000 - WAIT_SHOWN_MAX) / longest.max(1);
+            let width = scaled.max(4).min(if class == "wait" { WAIT_SHOWN_MAX } else { 1000 });
+            parts.push(Part { class, x, width });
+            said.push(format!("{word} {}", words(ms)));
+            x += width + 2;
+        }
+        Bar { parts, words: said.join(", ") }
+    }
+
+    fn busy_ms(self) -> u64 {
+        self.prepare + self.run + self.gates
+    }
 }
 
 /// One run, as its page shows it.
@@ -177,6 +239,10 @@ pub struct Run {
     pub summary: Option<String>,
     /// How long it took, in words.
     pub took: String,
+    /// Its id.
+    pub id: String,
+    /// How long its phases took.
+    pub spans: Spans,
     /// Whether it is shown at length.
     pub open: bool,
     /// What it printed, a line each, where it is open.
@@ -190,24 +256,54 @@ pub struct Run {
 impl Run {
     /// Takes what a gate printed, with the lines marked that look like a failure.
     pub fn gate(&mut self, name: String, text: &str) {
-        let fails = |line: &str| {
-            let line = line.to_lowercase();
-            FAILURES.iter().any(|word| line.contains(word))
-        };
-        let lines = text.lines().map(|line| (fails(line), line.to_owned())).collect();
-        self.gates.push((name, lines));
+        self.gates.push((name, text.lines().map(|line| (fails(line), line.to_owned())).collect()));
     }
+}
+
+fn fails(line: &str) -> bool {
+    let line = line.to_lowercase();
+    FAILURES.iter().any(|word| line.contains(word))
+}
+
+#[derive(Template)]
+#[template(path = "log.html")]
+struct Piece<'a> {
+    name: &'a str,
+    lines: Vec<(bool, &'a str)>,
+    from: u64,
+    next: u64,
+    size: u64,
+}
+
+/// A piece of a log, with its place in bytes; lines that hold `q` are marked, without one those that tell of a failure.
+pub fn log_piece(name: &str, text: &str, (from, next, size): (u64, u64, u64), q: &str) -> String {
+    let q = q.to_lowercase();
+    let hit = |line: &str| if q.is_empty() { fails(line) } else { line.to_lowercase().contains(&q) };
+    let lines = text.lines().map(|line| {
+        let shown = &line[..line.floor_char_boundary(LINE_LEN_MAX)];
+        (hit(line), shown)
+    });
+    let piece = Piece { name, lines: lines.collect(), from, next, size };
+    piece.render().expect("writing to a string does not fail")
 }
 
 #[derive(Template)]
 #[template(path = "runs.html")]
 struct Runs<'a> {
     head: Head<'a>,
-    runs: Vec<Run>,
+    runs: Vec<(Run, Bar)>,
 }
 
 /// The page of a story's runs, the newest first.
 pub fn runs_page(page: StoryPage<'_>, runs: Vec<Run>) -> String {
+    let longest = runs.iter().map(|run| run.spans.busy_ms()).max().unwrap_or(0);
+    let runs = runs
+        .into_iter()
+        .map(|run| {
+            let bar = run.spans.bar(longest);
+            (run, bar)
+        })
+        .collect();
     let runs = Runs { head: Head::new(page, "runs"), runs };
     runs.render().expect("writing to a string does not fail")
 }
@@ -216,11 +312,12 @@ pub fn runs_page(page: StoryPage<'_>, runs: Vec<Run>) -> String {
 #[template(path = "live.html")]
 struct Live<'a> {
     head: Head<'a>,
+    speaks: bool,
 }
 
-/// The page of a story's terminal.
-pub fn live_page(page: StoryPage<'_>) -> String {
-    Live { head: Head::new(page, "live") }.render().expect("writing to a string does not fail")
+/// The page of a story's agent at work: its transcript and its terminal; `speaks` is whether the first comes first.
+pub fn live_page(page: StoryPage<'_>, speaks: bool) -> String {
+    Live { head: Head::new(page, "live"), speaks }.render().expect("writing to a string does not fail")
 }
 
 /// One change of the board.

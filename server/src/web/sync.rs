@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use storkit_core::snapshot::{State, Status, StoryView};
 use storkit_core::stage::Stage;
 
-use super::card::{Action, Chip, action, card, chip, label, money, needs_you};
+use super::card::{Action, Beside, Chip, Told, action, card, chip, label, money, needs_you};
 
 /// Cards of a column in one answer; a page shows fewer at a time.
 const WINDOW_MAX: usize = 200;
@@ -32,12 +32,16 @@ pub struct SyncAsk {
 }
 
 /// What the snapshot does not say.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Around {
     /// US dollars spent today, where any run told.
     pub spent_usd: Option<f64>,
     /// The day's budget in US dollars; 0 is none.
     pub budget_usd: f64,
+    /// How many tries a story has in a stage; 0 where that is not known.
+    pub tries_max: u32,
+    /// By id: what cards say besides.
+    pub told: BTreeMap<String, Told>,
 }
 
 /// One column of the answer.
@@ -99,19 +103,26 @@ struct Strip<'a> {
 }
 
 /// What makes a page whole that asked so.
-pub fn sync(status: &Status, ask: &SyncAsk, around: Around) -> Sync {
+pub fn sync(status: &Status, ask: &SyncAsk, around: &Around) -> Sync {
     let filter = Filter::parse(&ask.q);
     let mut columns = Vec::new();
     let mut cards = BTreeMap::new();
     for stage in Stage::ALL {
-        let mut stories: Vec<&StoryView> =
-            status.stories.iter().filter(|story| story.stage == stage.name() && filter.lets(story)).collect();
-        order(stage, &mut stories);
+        let mut all: Vec<&StoryView> =
+            status.stories.iter().filter(|story| story.stage == stage.name()).collect();
+        order(stage, &mut all);
+        let stories: Vec<(usize, &StoryView)> =
+            (1..).zip(all).filter(|(_, story)| filter.lets(story)).collect();
         let (at, length) = ask.windows.get(stage.name()).copied().unwrap_or_default();
         let at = at.min(stories.len());
-        let window: Vec<&&StoryView> = stories.iter().skip(at).take(length.min(WINDOW_MAX)).collect();
-        for story in &window {
-            let (version, html) = card(story);
+        let window = stories.iter().skip(at).take(length.min(WINDOW_MAX));
+        for (place, story) in window.clone() {
+            let beside = Beside {
+                told: around.told.get(&story.id),
+                place: (stage == Stage::Merge).then_some(*place),
+                tries_max: around.tries_max,
+            };
+            let (version, html) = card(story, beside);
             if ask.known.get(&story.id) != Some(&version) {
                 cards.insert(story.id.clone(), (version, html));
             }
@@ -119,9 +130,9 @@ pub fn sync(status: &Status, ask: &SyncAsk, around: Around) -> Sync {
         columns.push(Column {
             stage: stage.name(),
             count: stories.len(),
-            needs: stories.iter().filter(|story| needs_you(story.state)).count(),
+            needs: stories.iter().filter(|(_, story)| needs_you(story.state)).count(),
             at,
-            ids: window.into_iter().map(|story| story.id.clone()).collect(),
+            ids: window.map(|(_, story)| story.id.clone()).collect(),
         });
     }
     let (needs, strip) = strip(status);
@@ -140,13 +151,19 @@ pub fn sync(status: &Status, ask: &SyncAsk, around: Around) -> Sync {
     }
 }
 
-/// Backlog, current and qa stay as the snapshot has them, by priority and number, so that no change of state moves
-/// a card; what lands stands first in merge, and the newest first in done.
-fn order(stage: Stage, stories: &mut [&StoryView]) {
+/// Backlog stays as the snapshot has it, by priority and number; in current and qa the newest stands last, so that no
+/// change of state moves a card; merge is as it lands, by priority and number behind what lands now; done has the
+/// newest first.
+pub(super) fn order(stage: Stage, stories: &mut [&StoryView]) {
     match stage {
+        Stage::Backlog => {}
+        // One whose entry is not known yet has just come.
+        Stage::Current | Stage::Qa => stories.sort_by_key(|story| (story.entered.is_none(), &story.entered)),
         Stage::Merge => stories.sort_by_key(|story| story.state != State::Merging),
-        Stage::Done | Stage::Archived => stories.sort_by(|one, other| other.since.cmp(&one.since)),
-        Stage::Backlog | Stage::Current | Stage::Qa => {}
+        Stage::Done | Stage::Archived => stories.sort_by(|one, other| {
+            let newest = |story: &&StoryView| story.entered.clone().or_else(|| story.since.clone());
+            newest(other).cmp(&newest(one)).then(other.number.cmp(&one.number))
+        }),
     }
 }
 
@@ -155,7 +172,7 @@ fn agents(status: &Status) -> String {
     format!("{busy}/{}", status.agents.len())
 }
 
-fn spent(around: Around) -> String {
+fn spent(around: &Around) -> String {
     match (around.spent_usd, around.budget_usd) {
         (None, _) => String::new(),
         (Some(usd), budget) if budget > 0.0 => format!("{} of {budget:.0} today", money(usd)),

@@ -8,9 +8,10 @@ use storkit_testkit::views::{self, status};
 
 use super::*;
 
-/// Largest styles and scripts of the board, in bytes as they are written.
+/// Largest styles and scripts, in bytes as they are written: those of the board, and what a page loads besides.
 const STYLE_LEN_MAX: usize = 32 * 1024;
-const SCRIPT_LEN_MAX: usize = 64 * 1024;
+const BOARD_SCRIPT_LEN_MAX: usize = 56 * 1024;
+const PAGE_SCRIPT_LEN_MAX: usize = 11 * 1024;
 
 fn story(number: u64, stage: &str, state: State) -> StoryView {
     let stage = Stage::parse(stage).expect("a stage");
@@ -28,15 +29,15 @@ fn window(stage: &str, at: usize, length: usize) -> SyncAsk {
 #[test]
 fn a_page_gets_the_cards_that_it_lacks_and_the_order_of_all() {
     let mut board = status((1..=100).map(|number| story(number, "backlog", State::Idle)).collect());
-    let first = sync(&board, &window("backlog", 10, 5), Around::default());
+    let first = sync(&board, &window("backlog", 10, 5), &Around::default());
     let backlog = &first.columns[0];
     assert_eq!((backlog.count, backlog.at, backlog.ids.len(), first.cards.len()), (100, 10, 5, 5));
     assert_eq!(backlog.ids[0], "11_story_x");
     let mut ask = window("backlog", 10, 5);
     ask.known = first.cards.iter().map(|(id, (version, _))| (id.clone(), version.clone())).collect();
-    assert_eq!(sync(&board, &ask, Around::default()).cards.len(), 0);
+    assert_eq!(sync(&board, &ask, &Around::default()).cards.len(), 0);
     board.stories[11].name = "Another title".to_owned();
-    let third = sync(&board, &ask, Around::default());
+    let third = sync(&board, &ask, &Around::default());
     assert_eq!(third.cards.keys().collect::<Vec<_>>(), ["12_story_x"]);
     assert!(third.cards["12_story_x"].1.contains("Another title"));
 }
@@ -49,7 +50,7 @@ fn what_needs_a_person_stands_in_the_strip_the_oldest_first() {
         story(1, "current", State::Running),
     ];
     stories.extend((10..30).map(|number| story(number, "current", State::Blocked)));
-    let synced = sync(&status(stories), &SyncAsk::default(), Around::default());
+    let synced = sync(&status(stories), &SyncAsk::default(), &Around::default());
     assert_eq!(synced.needs, 22);
     let (question, review) = (synced.strip.find("3_story_x"), synced.strip.find("5_story_x"));
     assert!(question.is_some() && question < review, "{}", synced.strip);
@@ -63,7 +64,7 @@ fn a_filter_narrows_by_words_labels_and_states() {
     let board = status(vec![one, story(2, "backlog", State::Idle)]);
     let count = |q: &str| {
         let ask = SyncAsk { q: q.to_owned(), ..SyncAsk::default() };
-        sync(&board, &ask, Around::default()).columns[0].count
+        sync(&board, &ask, &Around::default()).columns[0].count
     };
     assert_eq!((count(""), count("story"), count("STORY 1"), count("nothing")), (2, 2, 1, 0));
     assert_eq!((count("label:auth"), count("is:held"), count("is:needs"), count("agent:x")), (1, 1, 0, 0));
@@ -95,17 +96,20 @@ fn no_text_of_a_story_becomes_markup_on_any_page() {
     let diff = format!(
         "diff --git a/{hostile} b/{hostile}\n--- a/{hostile}\n+++ b/{hostile}\n@@ -1 +1 @@ {hostile}\n-{hostile}\n+x{hostile}\n"
     );
+    let left = Left { title: hostile.to_owned(), at: hostile.to_owned(), ..Left::default() };
+    let compared = Compared { base: hostile.to_owned(), tries: vec![left], ignore_space: false };
     let past = Past { at: hostile.to_owned(), lines: vec![hostile.to_owned()] };
     let board = status(vec![one.clone()]);
-    let synced = sync(&board, &window("current", 0, 9), Around::default());
+    let synced = sync(&board, &window("current", 0, 9), &Around::default());
     let pages = [
         story_page(page),
         question(page).expect("a question"),
         runs_page(page, vec![run]),
-        live_page(page),
+        live_page(page, true),
+        log_piece(hostile, hostile, (0, 9, 9), "script"),
         history_page(page, vec![past]),
         edit_page(page, 1),
-        diff_page(page, &diff, hostile),
+        diff_page(page, &diff, &compared),
         queue_page(&status(vec![StoryView { stage: "merge".to_owned(), ..one.clone() }])),
         archive_page(&status(vec![StoryView { stage: "archived".to_owned(), ..one.clone() }]), 1),
         synced.strip.clone(),
@@ -129,18 +133,103 @@ fn the_shell_holds_no_data_and_nothing_inline() {
         page.matches("<script type=\"module\" src=\"/assets/").count()
     );
     for asset in assets::ASSETS {
-        assert!(!asset.text.contains("http://") || asset.name == "icon.svg", "{}", asset.name);
+        assert!(!asset.text.contains("http://") || asset.name.starts_with("icon"), "{}", asset.name);
         assert!(!asset.text.contains("https://"), "{}", asset.name);
     }
 }
 
 #[test]
 fn styles_and_scripts_stay_small() {
-    let sum = |end: &str| -> usize {
-        assets::ASSETS.iter().filter(|asset| asset.name.ends_with(end)).map(|asset| asset.text.len()).sum()
+    let of = |end: &'static str| assets::ASSETS.iter().filter(move |asset| asset.name.ends_with(end));
+    let styles: usize = of(".css").map(|asset| asset.text.len()).sum();
+    assert!(styles <= STYLE_LEN_MAX, "{styles} bytes of styles");
+    let (own, others): (Vec<&Asset>, Vec<&Asset>) = of(".js")
+        .partition(|asset| ["app.js", "core.js", "board.js", "acts.js", "drag.js"].contains(&asset.name));
+    let board: usize = own.iter().map(|asset| asset.text.len()).sum();
+    assert!(board <= BOARD_SCRIPT_LEN_MAX, "{board} bytes of scripts on the board");
+    for asset in others {
+        assert!(asset.text.len() <= PAGE_SCRIPT_LEN_MAX, "{}: {} bytes", asset.name, asset.text.len());
+    }
+}
+
+#[test]
+fn columns_stand_in_the_order_in_which_stories_came_or_land() {
+    let entered = |number, stage, state, at: &str| StoryView {
+        entered: Some(at.to_owned()),
+        ..story(number, stage, state)
     };
-    assert!(sum(".css") <= STYLE_LEN_MAX, "{} bytes of styles", sum(".css"));
-    assert!(sum(".js") <= SCRIPT_LEN_MAX, "{} bytes of scripts", sum(".js"));
+    let board = status(vec![
+        entered(1, "current", State::Running, "2026-11-21T12:00:00Z"),
+        entered(2, "current", State::Question, "2026-11-21T11:00:00Z"),
+        story(3, "current", State::Waiting),
+        entered(4, "merge", State::Waiting, "2026-11-21T10:00:00Z"),
+        entered(5, "merge", State::Merging, "2026-11-21T12:00:00Z"),
+        entered(6, "done", State::Done, "2026-11-21T10:00:00Z"),
+        entered(7, "done", State::Done, "2026-11-21T12:00:00Z"),
+    ]);
+    let windows = ["current", "merge", "done"].map(|stage| (stage.to_owned(), (0, 9)));
+    let ask = SyncAsk { windows: BTreeMap::from(windows), ..SyncAsk::default() };
+    let synced = sync(&board, &ask, &Around::default());
+    let order = |at: usize| synced.columns[at].ids.iter().map(|id| &id[..1]).collect::<String>();
+    assert_eq!((order(1).as_str(), order(3).as_str(), order(4).as_str()), ("213", "54", "76"));
+}
+
+#[test]
+fn cards_say_how_far_they_are() {
+    let board = status(vec![
+        StoryView { attempt: 2, ..story(1, "current", State::Gating) },
+        StoryView { reason: Some("waits for a review".to_owned()), ..story(2, "qa", State::Review) },
+        story(3, "merge", State::Merging),
+        StoryView { reason: Some("behind 3".to_owned()), ..story(4, "merge", State::Waiting) },
+    ]);
+    let told = [
+        ("1_story_x", Told { gate: Some((2, 3)), ..Told::default() }),
+        (
+            "2_story_x",
+            Told { figures: Some(Figures { added: 212, removed: 38, files: 9 }), ..Told::default() },
+        ),
+        ("3_story_x", Told { phase: Some("gates on the squash"), ..Told::default() }),
+    ];
+    let told = told.into_iter().map(|(id, told)| (id.to_owned(), told)).collect();
+    let around = Around { tries_max: 4, told, ..Around::default() };
+    let windows = ["current", "qa", "merge"].map(|stage| (stage.to_owned(), (0, 9)));
+    let ask = SyncAsk { windows: BTreeMap::from(windows), ..SyncAsk::default() };
+    let cards = sync(&board, &ask, &around).cards;
+    for (id, words) in [
+        ("1_story_x", "Gates 2/3"),
+        ("1_story_x", "</span>2/4</span>"),
+        ("2_story_x", "+212 −38 in 9 files"),
+        ("3_story_x", "Place 1 · gates on the squash"),
+        ("4_story_x", "Place 2 · behind 3"),
+    ] {
+        assert!(cards[id].1.contains(words), "{words}: {}", cards[id].1);
+    }
+}
+
+#[test]
+fn a_tries_phases_stand_in_time() {
+    let one = story(1, "current", State::Review);
+    let page = StoryPage { story: &one, text: None, runs: 2 };
+    let run = |number, spans| Run { number, spans, ..Run::default() };
+    let long = Spans { wait: 90_000_000, prepare: 10_000, run: 60_000, gates: 30_000 };
+    let short = Spans { run: 10_000, ..Spans::default() };
+    let html = runs_page(page, vec![run(2, long), run(1, short)]);
+    assert!(html.contains("prepared 10s, ran 1m, gates 30s"), "{html}");
+    // However long it waited, its work can be seen, beside that of the other try.
+    for rect in [
+        "class=\"wait\" x=\"0\" y=\"0\" width=\"200\"",
+        "class=\"run\" x=\"284\" y=\"0\" width=\"480\"",
+        "class=\"run\" x=\"0\" y=\"0\" width=\"80\"",
+    ] {
+        assert!(html.contains(rect), "{rect}: {html}");
+    }
+}
+
+#[test]
+fn what_an_agent_says_comes_first_where_its_terminal_is_unreadable() {
+    let one = story(1, "current", State::Running);
+    let page = StoryPage { story: &one, text: None, runs: 1 };
+    assert!(live_page(page, true).contains("data-speaks") && !live_page(page, false).contains("data-speaks"));
 }
 
 #[test]

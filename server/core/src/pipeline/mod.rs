@@ -100,6 +100,8 @@ pub struct Pipeline {
     /// Requests that wait until another write of their story's file is done.
     parked: BTreeMap<StoryId, VecDeque<asks::Script>>,
     touched: BTreeSet<StoryId>,
+    /// Stories that look other than they did when that was last asked.
+    changed: BTreeSet<StoryId>,
     restless: BTreeSet<StoryId>,
     started: bool,
     scanned: bool,
@@ -138,6 +140,7 @@ impl Pipeline {
             ops: BTreeMap::new(),
             parked: BTreeMap::new(),
             touched: BTreeSet::new(),
+            changed: BTreeSet::new(),
             restless: BTreeSet::new(),
             started: false,
             scanned: false,
@@ -174,6 +177,12 @@ impl Pipeline {
     /// Whether it has heard what there is and seen the whole board once. Before that no request is answered rightly.
     pub fn is_ready(&self) -> bool {
         self.started && self.scanned
+    }
+
+    /// Stories whose file or state is another than when this was asked last; none of them is of the first look.
+    pub fn take_changed(&mut self) -> BTreeSet<StoryId> {
+        let changed = std::mem::take(&mut self.changed);
+        if self.scanned { changed } else { BTreeSet::new() }
     }
 
     /// The number of events handled: what a scan that begins now is to carry as its `begin`.

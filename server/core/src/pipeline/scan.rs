@@ -65,9 +65,17 @@ impl Pipeline {
             .is_some_and(|track| matches!(track.work, super::Work::Moving(..)) || begin < track.stale_before)
     }
 
+    /// The first look at the board is no change of it.
+    pub(super) fn look_changed(&mut self, id: &StoryId) {
+        if self.scanned {
+            self.changed.insert(id.clone());
+        }
+    }
+
     fn unseen(&mut self, key: &FileKey) -> bool {
         let gone = self.board.take(key).is_some();
         if let (true, Some(id)) = (gone, id_of(key)) {
+            self.look_changed(&id);
             self.cycles_stale = true;
             self.epics_stale = true;
             self.touched.insert(id);
@@ -84,6 +92,7 @@ impl Pipeline {
         if before.as_ref() == Some(&what) {
             return false;
         }
+        self.look_changed(&id);
         self.touched.insert(id.clone());
         self.cycles_stale = true;
         self.epics_stale = true;

@@ -146,6 +146,7 @@ impl Pipeline {
             let since =
                 if track.shown.is_none() && track.memory.entered.0 > 0 { track.memory.entered } else { wall };
             track.shown = Some((state, since));
+            self.look_changed(id);
         }
     }
 }

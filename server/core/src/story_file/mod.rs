@@ -7,7 +7,7 @@ mod keys;
 mod names;
 mod new;
 
-pub use doc::Doc;
+pub use doc::{Criterion, Doc};
 pub use names::{NameKind, classify_name, path_of};
 pub use new::{new_body, new_id, new_text};
 

@@ -1,10 +1,13 @@
 //! Effects that only tell: into the ledger, and to whoever listens. They never wait.
 
+use std::collections::BTreeSet;
+
 use storkit_core::effect::{Asks, Effect, Notice, RunBegan, RunOrder, RunOver, Sent};
+use storkit_core::ids::StoryId;
 
 use crate::daemon::prompt;
 use crate::daemon::world::{World, timestamp};
-use crate::http::EventLine;
+use crate::http::{CHANGED, EventLine};
 use crate::ledger::{
     AnswerEntry, Entry, EventEntry, MessageEntry, QuestionEntry, RunEnd, RunStart, SessionEntry, UsageEntry,
 };
@@ -84,6 +87,25 @@ fn ended(world: &World, over: RunOver) {
     let how = over.why.map_or(over.how.clone(), |why| format!("{}: {why}", over.how));
     let end = RunEnd { run: over.run, at, how, exit: over.exit, signal: over.signal, summary: over.summary };
     world.ledger.record(Entry::RunEnded(end));
+}
+
+/// Most stories that are named when they look other than before; more are told of as the whole board.
+const CHANGED_MAX: usize = 20;
+
+/// Tells who listens that stories look other than before: what is seen of it now, so nobody keeps it.
+pub(in crate::daemon) fn tell_changed(world: &World, changed: &BTreeSet<StoryId>) {
+    let whole = changed.len() > CHANGED_MAX;
+    let named = changed.iter().take(if whole { 1 } else { CHANGED_MAX });
+    for id in named {
+        world.hub.publish(EventLine {
+            id: world.ledger.skip_event(),
+            at: jiff::Timestamp::now().to_string(),
+            kind: CHANGED.to_owned(),
+            story: (!whole).then(|| id.to_string()),
+            text: if whole { format!("{} stories changed", changed.len()) } else { "changed".to_owned() },
+            json: None,
+        });
+    }
 }
 
 /// Tells people of something, now and later.

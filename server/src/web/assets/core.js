@@ -8,6 +8,8 @@ const policy = globalThis.trustedTypes
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 export const closed = { until: false };
+/** Whether the daemon is out of reach. */
+export const net = { lost: false };
 
 /** An element, with attributes, and texts or elements inside. */
 export function el(name, attributes = {}, ...inside) {
@@ -99,6 +101,8 @@ export async function api(path, { method = 'GET', json, headers = {}, signal } =
     options.body = JSON.stringify(json);
   }
   const answer = await fetch(path, options);
+  // Of the first answer that says it: what happens after it is told by the stream.
+  if (seen === null) seen = answer.headers.get('storkit-event');
   const isJson = /[/+]json/.test(answer.headers.get('content-type') ?? '');
   if (answer.ok) return isJson ? answer.json() : answer.text();
   const problem = isJson ? await answer.json().catch(() => ({})) : { detail: await answer.text() };
@@ -113,9 +117,10 @@ export const authorized = (path, init = {}) =>
 export const socket = (path) => new WebSocket(`${location.origin.replace('http', 'ws')}${path}`, ['storkit', `bearer.${token}`]);
 
 /** Carries out one request of the board and says how it went. */
-export async function request(body, { undo = false, quiet = false } = {}) {
+export async function request(json, { undo = false, quiet = false, path = '/api/v1/requests' } = {}) {
+  if (net.lost) { toast('Not connected: nothing was sent.', { bad: true }); return null; }
   try {
-    const reply = await api('/api/v1/requests', { method: 'POST', json: body });
+    const reply = await api(path, { method: 'POST', json });
     if (!quiet) toast(reply.message ?? 'Done', { undo });
     return reply;
   } catch (error) {
@@ -188,6 +193,7 @@ export function morph(old, fresh) {
     return;
   }
   if (old.hasAttribute('data-keep')) return;
+  if (old.type === 'checkbox') old.checked = fresh.checked;
   const kept = ['tabindex', 'open', 'aria-expanded', 'title'];
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
@@ -230,26 +236,36 @@ export function dialog(title, inside, { drawer = false } = {}) {
 }
 
 // ---- events: one stream for all tabs of a browser ----
-/** Calls `heard` with each event, of this tab's stream or of another's; `state` with how the stream is. */
-export function follow(heard, state) {
-  onTab((data) => { if (data.event) heard(data.event); if (data.state) state(data.state); });
+/** The number of the event up to which this page knows all; the stream goes on from there. */
+let seen = null;
+
+/** Calls `heard` with each event, of this tab's stream or of another's; `state` with how the stream is. `ready` is the first look. */
+export function follow(heard, state, ready) {
+  const hear = (event) => { if (event.id) seen = event.id; heard(event); };
+  let leads = null;
+  const is = (now) => { leads = now; state(now); tell({ state: now }); };
+  onTab((data) => {
+    if (data.event) hear(data.event);
+    if (data.state) state(data.state);
+    if (data.ask === 'state' && leads) tell({ state: leads });
+  });
+  tell({ ask: 'state' });
   const lead = async () => {
-    let last = null;
     let wait = 500;
+    await ready;
     for (;;) {
       if (closed.until) return;
       try {
-        const answer = await authorized('/api/v1/events', last ? { headers: { 'Last-Event-ID': last } } : {});
+        const answer = await authorized(`/api/v1/events${seen === null ? '' : `?since=${seen}`}`);
         if (answer.status === 401) { gate('This session has ended. Open the board again:'); return; }
         if (!answer.ok) throw new Error(String(answer.status));
         wait = 500;
-        state('on'); tell({ state: 'on' });
+        is('on');
         for await (const event of events(answer.body)) {
-          if (event.id) last = event.id;
-          heard(event); tell({ event });
+          hear(event); tell({ event });
         }
       } catch { /* It comes back below. */ }
-      state('off'); tell({ state: 'off' });
+      is('off');
       await new Promise((done) => setTimeout(done, wait));
       wait = Math.min(wait * 2, 4000);
     }

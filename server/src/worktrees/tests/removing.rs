@@ -222,7 +222,14 @@ fn diff_shows_the_work_with_what_is_uncommitted_and_without_the_board() {
     world.commit(&worktree, ".storkit/work/5_done/1_x.md", "board\n");
     write(&worktree.join("u.txt"), "uncommitted\n");
     world.commit(&world.root, "main.txt", "m\n");
-    let mut order = DiffOrder { story: id("1_x"), base_branch: "main".to_owned(), stat: false, tree: None };
+    let mut order = DiffOrder {
+        story: id("1_x"),
+        base_branch: "main".to_owned(),
+        stat: false,
+        tree: None,
+        since: None,
+        ignore_space: false,
+    };
     let text = diff(&world.ground(), &order).unwrap();
     assert!(text.contains("+committed") && text.contains("+uncommitted"));
     assert!(!text.contains("board") && !text.contains("main.txt"));

@@ -21,6 +21,21 @@ fn needs(name: &str, stage: Stage, numbers: &[u64]) -> Story {
 }
 
 #[test]
+fn what_looks_other_is_told_once_and_the_first_look_is_no_change() {
+    let mut desk = Desk::new(config(), vec![story(A, Stage::Backlog), story("2_b", Stage::Backlog)]);
+    assert!(desk.pipe.take_changed().is_empty());
+    desk.person_edits(A, |story| story.name = "another".to_owned());
+    assert_eq!(desk.pipe.take_changed().into_iter().collect::<Vec<_>>(), [id(A)]);
+    assert!(desk.pipe.take_changed().is_empty());
+    desk.look();
+    assert!(desk.pipe.take_changed().is_empty(), "nothing is another");
+    desk.person_moves("2_b", Stage::Done);
+    assert_eq!(desk.pipe.take_changed().into_iter().collect::<Vec<_>>(), [id("2_b")]);
+    desk.person_deletes(A);
+    assert!(desk.pipe.take_changed().contains(&id(A)));
+}
+
+#[test]
 fn an_answer_is_taken_when_it_was_left_alone_for_ten_seconds() {
     let mut desk = Desk::new(config(), vec![story(A, Stage::Current)]);
     let (op, _) = desk.run_starts();
