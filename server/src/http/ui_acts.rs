@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::json;
-use storkit_core::front_matter::set_priority;
+use storkit_core::facts::Edit;
+use storkit_core::front_matter::edit;
 use storkit_core::ids::StoryId;
 
 use super::problem::Problem;
@@ -41,7 +42,8 @@ pub(super) async fn priority<S: Service>(
     let (id, stage) = place(story)?;
     let conflict = |detail: String| Problem::new(StatusCode::CONFLICT, detail);
     let file = service.file(story).await.ok_or_else(|| conflict("its file cannot be read".to_owned()))?;
-    let new = set_priority(file.text.as_bytes(), priority).map_err(|error| conflict(error.to_string()))?;
+    let new = edit(file.text.as_bytes(), &[Edit::Priority(priority)])
+        .map_err(|error| conflict(error.to_string()))?;
     let text = String::from_utf8(new).map_err(|error| conflict(error.to_string()))?;
     match service.save(Save { id: id.clone(), stage, was: file.seen, text }).await? {
         Saved::Written => said(&id, &format!("priority {priority}")),

@@ -33,7 +33,9 @@ pub(super) fn shell(place: &Place, text: &str, body: &Value) -> Result<(), NotTo
 /// Tells by the desktop's notifications.
 pub(super) fn desktop(place: &Place, body: &Value) -> Result<(), NotTold> {
     let word = |name: &str| clean_lines(body[name].as_str().unwrap_or_default());
-    let (title, text) = (format!("storkit {}: {}", word("project"), word("event")), word("text"));
+    // A server may read markup in a text; no other sign says the same to those that do and those that do not.
+    let text = word("text").replace('<', "‹").replace('>', "›").replace('&', "＆");
+    let title = format!("storkit {}: {}", word("project"), word("event"));
     let mut command;
     if cfg!(target_os = "macos") {
         command = process::command("osascript");

@@ -94,7 +94,8 @@ fn needs(story: &StoryView, text: Option<&str>) -> Option<Needs> {
                 question: true,
             }
         }
-        State::Review => simple("ask", "It waits for your review"),
+        // The title says all that the reason does.
+        State::Review => Needs { text: String::new(), ..simple("ask", "It waits for your review") },
         State::Blocked => simple("bad", "Blocked"),
         _ => simple("bad", "Its file needs mending"),
     })

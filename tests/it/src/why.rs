@@ -143,19 +143,21 @@ fn limits_pauses_reviews_and_waits_between_attempts_are_named() {
 
 #[test]
 fn a_spent_budget_is_named_and_raising_it_lets_work_go_on() {
-    let usage = "echo '{\"storkit\":\"usage\",\"input_tokens\":1,\"output_tokens\":2,\"cost_usd\":7.5,\"model\":\"m\"}'\n";
+    let usage = "echo '{\"storkit\":\"usage\",\"input_tokens\":1,\"output_tokens\":2,\"cost_usd\":5,\"model\":\"m\"}'\n";
+    let waits = format!("case \"$STORKIT_STORY\" in 2_*) {};; esac\n", until("go"));
     let project = TestProject::builder()
         .setting("qa = \"human\"")
         .table("[limits]\nbudget_usd = 7\nstory_budget_usd = 100")
-        .agent(&AgentSpec::shell("coder-1", &format!("{usage}{WORK}")))
+        .agent(&AgentSpec::shell("coder-1", &format!("{usage}{waits}{WORK}")))
         .story(Stage::Current, "1_story_a", "a\n")
         .build();
     let daemon = project.up();
     daemon.wait_state("1_story_a", State::Review);
     let id = project.storkit(&["new", "Another one", "--stage", "current"]).ok().trim().to_owned();
-    daemon.wait_why(&id, "budget", "$7.50 of $7.00");
-    let story = daemon.wait_story("1_story_a", "has its cost", |story| story.cost_usd == Some(7.5));
+    daemon.wait_why(&id, "budget", "$10.00 of $7.00");
+    let story = daemon.wait_story("1_story_a", "has its cost", |story| story.cost_usd == Some(5.0));
     assert_eq!(story.stage, "qa");
+    project.signal_file("go");
     project.configure(|text| text.replace("budget_usd = 7\n", "budget_usd = 70\n"));
     daemon.wait_state(&id, State::Review);
     daemon.stop();

@@ -65,13 +65,6 @@ pub fn edit(bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditError> {
     Ok(text.into_bytes())
 }
 
-/// The file's bytes with `priority` set, 1 to 5: a person's own key, so that no edit of storkit's is this.
-pub fn set_priority(bytes: &[u8], priority: u8) -> Result<Vec<u8>, EditError> {
-    let text = edit(bytes, &[])?;
-    let text = String::from_utf8(text).expect("an edit checks that");
-    Ok(set(&text, "priority", &Value::Number(priority.into()))?.into_bytes())
-}
-
 fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
     match edit {
         Edit::Priority(priority) => set(text, "priority", &Value::Number(u32::from(*priority))),

@@ -25,11 +25,13 @@ fn story(text: &str) -> Story {
 
 #[test]
 fn a_priority_changes_its_key_alone() {
-    let set = |text: &str| String::from_utf8(set_priority(text.as_bytes(), 2).expect("set")).expect("UTF-8");
+    let set = |text: &str| {
+        String::from_utf8(edit(text.as_bytes(), &[Edit::Priority(2)]).expect("set")).expect("UTF-8")
+    };
     let text = "---\nname: x # c\npriority: 4\n---\nbody: priority\n";
     assert_eq!(set(text), text.replace("priority: 4", "priority: 2"));
     assert_eq!(set("body\n"), "---\npriority: 2\n---\nbody\n");
-    assert!(set_priority(b"---\nname: [\n---\n", 2).is_err());
+    assert!(edit(b"---\nname: [\n---\n", &[Edit::Priority(2)]).is_err());
 }
 
 #[test]

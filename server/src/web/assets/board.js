@@ -185,7 +185,7 @@ function fill(column, fresh, cards, wanted) {
   column.needs.hidden = !fresh.needs;
   column.needs.textContent = fresh.needs === 1 ? '1 needs you' : `${fresh.needs} need you`;
   column.hint.hidden = column.total > 0;
-  if (!column.total) column.hint.textContent = filter ? 'Nothing matches the filter.' : column.stage === 'backlog' ? 'No stories. Press c, or save a .md file in .storkit/work/1_backlog/.' : 'Empty.';
+  if (!column.total) column.hint.textContent = filter ? 'Nothing matches the filter.' : column.stage === 'backlog' ? 'No stories. Press c, or save a .md file in .storkit/work/1_backlog/.' : column.stage === 'current' ? 'Empty. Move a story here, and an agent begins.' : 'Empty.';
 }
 
 function head(answer) {
