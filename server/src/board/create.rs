@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 
+use storkit_core::front_matter::{EditError, with_name};
 use storkit_core::ids::{IdError, StoryId};
 use storkit_core::stage::Stage;
 use storkit_core::story::Kind;
@@ -46,6 +47,9 @@ pub enum CreateError {
     /// The title or the text is too long.
     #[error("{0} is too long")]
     TooLong(&'static str),
+    /// The text begins with front matter that cannot be read.
+    #[error("its front matter cannot be read: {0}")]
+    FrontMatter(#[from] EditError),
     /// No id could be made.
     #[error("no id could be made for it: {0}")]
     Id(#[from] IdError),
@@ -62,7 +66,7 @@ impl Board {
         if title.chars().count() > TITLE_LEN_MAX {
             return Err(CreateError::TooLong("the title"));
         }
-        let bytes = content(&title, new).into_bytes();
+        let bytes = content(&title, new)?.into_bytes();
         if u64::try_from(bytes.len()).is_ok_and(|length| length > STORY_BYTES_MAX) {
             return Err(CreateError::TooLong("the text"));
         }
@@ -192,12 +196,12 @@ fn plain_letters(c: char) -> String {
     plain.to_owned()
 }
 
-fn content(title: &str, new: &NewStory) -> String {
-    match &new.body {
-        Some(body) if body.trim_start_matches('\u{feff}').starts_with("---\n") => body.clone(),
+fn content(title: &str, new: &NewStory) -> Result<String, EditError> {
+    Ok(match &new.body {
+        Some(body) if body.trim_start_matches('\u{feff}').starts_with("---\n") => with_name(body, title)?,
         Some(body) => format!("---\nname: {}\n---\n\n{}\n", yaml_text(title), body.trim_end()),
         None => format!("---\nname: {}\n---\n\n{}", yaml_text(title), body_of(new.kind)),
-    }
+    })
 }
 
 /// What a new story of that kind asks its writer.

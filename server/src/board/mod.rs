@@ -20,7 +20,7 @@ mod text;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use storkit_core::ids::StoryId;
 use storkit_core::stage::Stage;
@@ -37,6 +37,10 @@ pub use objects::{GitError, RunGit};
 pub use past::{Change, Past, PastError, Restored, Undone};
 pub use record::BOARD_REF;
 use text::STORY_BYTES_MAX;
+
+/// How long a story that is being edited is tried to be read, and how often.
+const READ_TRIES: Duration = Duration::from_secs(2);
+const READ_TRY_EVERY: Duration = Duration::from_millis(5);
 
 /// How long, and how hard, an edit tries to find a file at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +102,16 @@ impl Board {
 
     /// The bytes of a story's file, of which a link is not followed; none where they are too many.
     pub fn read(&self, id: &StoryId, stage: Stage) -> std::io::Result<Option<Vec<u8>>> {
-        let (mut file, _) = self.stage_dir(stage)?.open_file(id.file_name())?;
-        read_capped(&mut file, STORY_BYTES_MAX)
+        let begin = Instant::now();
+        loop {
+            match self.stage_dir(stage)?.open_file(id.file_name()) {
+                // storkit itself holds it for the moment of an edit.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && begin.elapsed() < READ_TRIES => {
+                    std::thread::sleep(READ_TRY_EVERY);
+                }
+                opened => return read_capped(&mut opened?.0, STORY_BYTES_MAX),
+            }
+        }
     }
 
     /// Watches HEAD and the stash from now on, so that scans can tell git's changes of the board from a person's.

@@ -12,6 +12,7 @@ use storkit_core::stage::Stage;
 use super::objects::{GitError, RunGit};
 use super::record::{BOARD_REF, Recorder};
 use super::{Board, BoardError};
+use crate::git::refs::landed_as;
 use crate::sys::fs::FsError;
 use crate::sys::layout::Layout;
 
@@ -72,6 +73,11 @@ pub enum PastError {
     /// The board cannot be written.
     #[error(transparent)]
     Board(#[from] BoardError),
+    /// The last move closed a story whose work is on base.
+    #[error(
+        "{0} has landed as {1}: `git revert {1}` takes its work back, and `storkit move` takes its file anywhere"
+    )]
+    Landed(StoryId, Oid),
 }
 
 /// Most commits that are searched for a story that is gone.
@@ -215,12 +221,25 @@ impl Past {
                 && let [from] = board.stages_of(&id)[..]
                 && from != to
             {
+                self.may_leave(&id, from, to)?;
                 let end = board.move_story(&id, from, to);
                 return Ok(Some(Undone { id, from, to, end }));
             }
             next = Some(parent);
         }
         Ok(None)
+    }
+
+    /// A story that has landed is closed: a step back of its file would have its work done again.
+    fn may_leave(&self, id: &StoryId, from: Stage, to: Stage) -> Result<(), PastError> {
+        let is_closed = |stage| matches!(stage, Stage::Done | Stage::Archived);
+        if !is_closed(from) || is_closed(to) {
+            return Ok(());
+        }
+        match self.recorder.objects.resolve(&landed_as(id))? {
+            Some(commit) => Err(PastError::Landed(id.clone(), commit)),
+            None => Ok(()),
+        }
     }
 
     fn any_move(&self, parent: &Oid, tree: &Oid) -> Result<Option<(StoryId, Way)>, GitError> {

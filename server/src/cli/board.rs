@@ -224,7 +224,7 @@ impl Host for Project {
         command.env("NO_COLOR", "1");
         let (ok, printed) = capture(command).map_err(said)?;
         let text = printed.trim_end().to_owned();
-        if ok { Ok(text) } else { Err(said(text.trim_start_matches("error: ").replace('\n', "; "))) }
+        if ok { Ok(text) } else { Err(said(one_line(text.trim_start_matches("error: ")))) }
     }
 
     fn in_terminal(&self, words: &[String]) -> Answer<()> {
@@ -243,6 +243,12 @@ impl Host for Project {
         }
         Ok(())
     }
+}
+
+/// What a command printed, on one line.
+fn one_line(printed: &str) -> String {
+    let lines = printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 /// Lets what a command printed stand until it is read.

@@ -63,7 +63,9 @@ pub(super) fn new(context: &Context, args: &NewArgs) -> Outcome {
 pub(super) fn create(layout: &Layout, new: &NewStory) -> Result<StoryId, Failure> {
     let board = offline::open_board(layout.root())?;
     let id = board.create(new, history::highest(layout)).map_err(|error| match error {
-        CreateError::NoTitle | CreateError::TooLong(_) => Failure::usage(error.to_string()),
+        CreateError::NoTitle | CreateError::TooLong(_) | CreateError::FrontMatter(_) => {
+            Failure::usage(error.to_string())
+        }
         CreateError::Board(_) | CreateError::Id(_) => Failure::new(error.to_string()),
     })?;
     history::record(layout);

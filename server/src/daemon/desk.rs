@@ -74,7 +74,7 @@ impl Desk for Door {
         let made = self.off(move |world| world.board.create(&new, world.history.highest())).await;
         let made = made.ok_or_else(|| refused("the story was not made", ""))?;
         let id = made.map_err(|error| match error {
-            CreateError::NoTitle | CreateError::TooLong(_) => {
+            CreateError::NoTitle | CreateError::TooLong(_) | CreateError::FrontMatter(_) => {
                 Refusal { code: 2, ..refused(error.to_string(), "") }
             }
             CreateError::Board(_) | CreateError::Id(_) => refused(error.to_string(), ""),

@@ -22,6 +22,8 @@ use crate::sys::trace;
 
 /// Longest time until an answer begins; streams may go on after that.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
+/// Longest headers of a request, names and values, in bytes.
+const HEADERS_LEN_MAX: usize = 64 * 1024;
 /// The word before the token in `Sec-WebSocket-Protocol`: a browser can set no other header of an upgrade.
 const SUBPROTOCOL_TOKEN: &str = "bearer.";
 /// The only addresses that a run's token opens.
@@ -95,6 +97,11 @@ impl Guard {
     /// Who asks; nobody where that does not matter.
     fn admit(&self, request: &Request) -> Result<Option<Caller>, Problem> {
         let (headers, path) = (request.headers(), request.uri().path());
+        let len: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if len > HEADERS_LEN_MAX {
+            let detail = format!("the headers are over {HEADERS_LEN_MAX} bytes");
+            return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+        }
         if let Door::Tcp(bound) = &self.door {
             let host = host(request).filter(|host| is_ours(host, *bound)).ok_or_else(|| {
                 let detail = "this server does not answer to that name";

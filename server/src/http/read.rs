@@ -81,6 +81,10 @@ pub(super) async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Bo
         return Err(not_json());
     }
     let bytes = read_body(body).await?;
+    // A list would be taken for the values of an object's keys.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not a request: a JSON object is wanted"));
+    }
     serde_json::from_slice(&bytes)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("not a request: {error}")))
 }

@@ -239,6 +239,7 @@ pub(super) async fn write<S: Service>(
     let file = service.file(story).await;
     let tag = tag_of(file.as_ref()).remove(header::ETAG);
     let tag = tag.as_ref().and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+    let any = wanted.iter().any(|said| *said == "*");
     let fits = |said: &str| said == "*" || (said == tag && !tag.is_empty());
     let matches =
         wanted.iter().filter_map(|said| said.to_str().ok()).flat_map(|said| said.split(',')).map(str::trim);
@@ -247,7 +248,7 @@ pub(super) async fn write<S: Service>(
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail).hint("read it again"));
     }
     // The daemon compares once more when it writes, so that nothing in between is lost.
-    let (part, seen) = (part.unwrap_or(Part::Whole), file.map(|file| file.seen));
+    let (part, seen) = (part.unwrap_or(Part::Whole), file.map(|file| file.seen).filter(|_| !any));
     act(&*service, Ask::Write { story: story.id.clone(), part, text, seen }).await
 }
 

@@ -21,8 +21,10 @@ use serde_json::{Value, json};
 use storkit_core::effect::Notice;
 use storkit_core::notify::{Channel, Message, Rule, Told};
 
+use crate::agents::text::plain;
 use crate::sys::fs::write_atomic;
 use crate::sys::task;
+use crate::sys::text::clean_lines;
 
 /// The file below `run/` that holds what was told and what could not be.
 const FILE: &str = "notify.json";
@@ -323,7 +325,7 @@ fn body(place: &Place, message: &Message) -> Value {
         "event": message.event,
         "project": place.project,
         "story": message.story,
-        "text": format!("{what}: {}", message.text),
+        "text": format!("{what}: {}", clean_lines(&plain(&message.text))),
         "at": at.to_string(),
         "hint": hint,
     })

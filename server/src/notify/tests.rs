@@ -28,6 +28,14 @@ fn notice(topic: Topic, text: &str) -> Notice {
     Notice { at: Wall(0), topic, story, text: text.to_owned(), gates: Vec::new() }
 }
 
+#[test]
+fn what_agents_say_is_told_without_what_a_terminal_would_obey() {
+    let said =
+        Message { text: "Tabs or \u{1b}[31mspaces\u{1b}]0;pwn\u{7}\u{202e}?".to_owned(), ..message(1) };
+    let told = body(&place(Path::new("/")), &said);
+    assert_eq!(told["text"], "p: Tabs or spaces\\u{202e}?");
+}
+
 fn rule(channel: Channel) -> Rule {
     Rule { on: Occasion::ALL.to_vec(), channel, quiet: None }
 }

@@ -59,6 +59,8 @@ pub(super) struct Review {
     pub(super) viewed: BTreeSet<usize>,
     /// Comments: the row, and the words.
     pub(super) comments: Vec<(usize, String)>,
+    /// They are on their way, and go when they have come.
+    pub(super) sending: bool,
 }
 
 impl Review {

@@ -65,6 +65,18 @@ pub fn edit(bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditError> {
     Ok(text.into_bytes())
 }
 
+/// The text of a file with a `name`, where it has none.
+///
+/// # Errors
+/// Its front matter cannot be read.
+pub fn with_name(text: &str, name: &str) -> Result<String, EditError> {
+    let (_, entries) = parsed(text)?;
+    if entries.iter().any(|entry| entry.name() == Some("name")) {
+        return Ok(text.to_owned());
+    }
+    set(text, "name", &Value::Text(name.to_owned()))
+}
+
 fn apply(text: &str, edit: &Edit) -> Result<String, EditError> {
     match edit {
         Edit::Priority(priority) => set(text, "priority", &Value::Number(u32::from(*priority))),

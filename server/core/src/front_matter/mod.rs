@@ -11,7 +11,7 @@ pub mod lines;
 pub mod yaml;
 
 pub use append::SAID_BYTES_MAX;
-pub use edit::{EditError, REASON_CHARS_MAX, edit};
+pub use edit::{EditError, REASON_CHARS_MAX, edit, with_name};
 
 /// One line of text as a YAML value, in quotes where it needs them.
 pub fn quoted(line: &str) -> String {

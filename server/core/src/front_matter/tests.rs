@@ -35,6 +35,15 @@ fn a_priority_changes_its_key_alone() {
 }
 
 #[test]
+fn a_name_is_given_to_a_file_that_has_none() {
+    let named = |text: &str| with_name(text, "A: b").ok();
+    assert_eq!(named("---\nqa: human\n---\nx\n").as_deref(), Some("---\nqa: human\nname: 'A: b'\n---\nx\n"));
+    let own = "---\nname: mine\n---\n";
+    assert_eq!(named(own).as_deref(), Some(own));
+    assert_eq!(named("---\nqa: [\n---\n"), None);
+}
+
+#[test]
 fn a_key_is_added_changed_and_removed() {
     let cases = [
         ("---\nname: x\n---\nbody\n", "---\nname: x\nblocked: why\n---\nbody\n"),

@@ -124,6 +124,15 @@ fn log_restore_and_undo() {
     assert_eq!((undone.id, undone.to), (a.clone(), Stage::Current));
     assert!(past.undo(&board, Some(&b)).expect("done").is_none());
 
+    // What has landed stays closed.
+    board.move_story(&b, Stage::Backlog, Stage::Done);
+    project.git(&["update-ref", "refs/storkit/landed-as/2_b", BOARD_REF]);
+    for story in [Some(&b), None] {
+        let refused = past.undo(&board, story).expect_err("closed");
+        assert!(refused.to_string().contains("git revert"), "{refused}");
+    }
+    assert_eq!(board.stages_of(&b), [Stage::Done]);
+
     // What is gone comes back where it was, as it was.
     std::fs::remove_file(project.path(Stage::Current, "1_a.md")).expect("removed");
     assert_eq!(past.restore(&board, &a, None).expect("done"), Restored::Created(Stage::Current));

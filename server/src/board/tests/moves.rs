@@ -82,6 +82,13 @@ fn new_stories_get_different_numbers_and_none_twice() {
     assert_eq!(boards[1].create(&new("x"), 0).expect("made").number(), Some(82));
     assert_eq!(boards[1].create(&new("x"), 100).expect("made").number(), Some(101));
     assert!(matches!(boards[0].create(&new(" \n"), 0), Err(CreateError::NoTitle)));
+    // A text with front matter of its own has the title all the same, where it names none.
+    let with = |body: &str| NewStory { body: Some(body.to_owned()), ..new("My: title") };
+    let made = boards[0].create(&with("---\nqa: human\n---\nx\n"), 0).expect("made");
+    let text = boards[0].read(&made, Stage::Backlog).expect("read").expect("a story");
+    assert_eq!(text, b"---\nqa: human\nname: 'My: title'\n---\nx\n");
+    let broken = boards[0].create(&with("---\nqa: [\n---\n"), 0);
+    assert!(matches!(broken, Err(CreateError::FrontMatter(_))), "{broken:?}");
 }
 
 #[test]

@@ -114,6 +114,11 @@ fn a_story_is_written_by_who_has_read_it() {
     let part = storkit_core::facts::Part::Body;
     assert_eq!(written, Some(Request::Write { story, part, text: "new".to_owned(), seen: Some(7) }));
     assert_eq!(status(&put("if-match: *\r\n")), 200);
+    let written = served.fake.asked.lock().expect("not poisoned").pop();
+    assert!(
+        matches!(written, Some(Request::Write { seen: None, .. })),
+        "`*` is whatever is there: {written:?}"
+    );
 }
 
 #[test]
@@ -124,6 +129,7 @@ fn a_story_is_made_once_for_each_key() {
     let (head, made) = make("", r#"{"title":"A"}"#);
     assert_eq!((status(&head), header(&head, "location")), (201, Some("/api/v1/stories/100_story_new")));
     assert_eq!(made["id"], "100_story_new");
+    assert_eq!(status(&make("", r#" ["A","bug","backlog","b"]"#).0), 422, "a list is no object");
     let key = "idempotency-key: one\r\n";
     let first = make(key, r#"{"title":"B","kind":"bug","stage":"current"}"#);
     assert_eq!(first.1["id"], "101_story_new");

@@ -54,7 +54,18 @@ fn comments_are_gathered_and_sent_back_as_one_text() {
     assert!(desk.screen().contains("● Why?"), "{}", desk.screen());
     desk.press("R");
     let text = "- src/a.rs:2 (removed): calls for a test\n- b.md:5 (removed): Why?".to_owned();
-    assert_eq!(desk.done(), [Effect::Act(Request::Reject { story: "57_story_invoices".to_owned(), text })]);
+    let sent = Effect::Act(Request::Reject { story: "57_story_invoices".to_owned(), text });
+    assert_eq!(desk.done(), [sent.clone()]);
+    let trouble = Trouble { said: "busy".to_owned(), hint: None };
+    desk.take(Msg::Acted(Err(trouble)));
+    assert!(desk.screen().contains("● Why?"), "what was not taken is kept");
+    desk.press("R");
+    assert_eq!(desk.done(), [sent]);
+    desk.take(Msg::Acted(Ok("57_story_invoices: qa → current, rejected".to_owned())));
+    let screen = desk.screen();
+    assert!(!screen.contains("● Why?") && !screen.contains("z undo"), "they are in the file: {screen}");
+    desk.press("R");
+    assert!(desk.done().is_empty(), "without comments it asks for words");
 }
 
 #[test]

@@ -103,14 +103,18 @@ const fn contrary(request: &Request) -> Undo {
         Request::Answer { .. } => Undo::Never("An answer cannot be taken back: its agent has it."),
         Request::Stop { .. } => Undo::Never("What was stopped goes on by s."),
         Request::Retry { .. } => Undo::Never("A retry is ended by s."),
+        Request::Reject { .. } => Undo::Never("What was sent back stays in the file; m moves it anywhere."),
         Request::Unhold { .. } => Undo::Never("x holds it again."),
         _ => Undo::Board,
     }
 }
 
 fn reject(model: &mut Model, id: String) -> Vec<Effect> {
-    let comments = match model.page.as_ref().map(|page| &page.review) {
-        Some(Loaded::Here(review)) => review.text(),
+    let comments = match model.page.as_mut().map(|page| &mut page.review) {
+        Some(Loaded::Here(review)) => {
+            review.sending = !review.comments.is_empty();
+            review.text()
+        }
         _ => String::new(),
     };
     if comments.is_empty() {

@@ -2,28 +2,30 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::super::keys::{self, Binding, KEYS};
+use super::super::keys::{self, Binding, KEYS, Scene};
 use super::super::model::{Effect, Help, Model, Over};
 
 /// Rows of a jump in a text.
 const JUMP: usize = 10;
 
 /// The keys that hold every word that is searched for.
-pub(in crate::tui) fn found(help: &Help) -> Vec<&'static Binding> {
+pub(in crate::tui) fn found(help: &Help, scene: Scene) -> Vec<&'static Binding> {
     let words: Vec<String> = help.line.text().split_whitespace().map(str::to_lowercase).collect();
     let fits = |binding: &&Binding| {
         words
             .iter()
             .all(|word| binding.does.to_lowercase().contains(word) || binding.shown.to_lowercase() == *word)
     };
-    KEYS.iter().filter(fits).collect()
+    let mut found: Vec<&Binding> = KEYS.iter().filter(fits).collect();
+    found.sort_by_key(|binding| !binding.scenes.contains(&scene));
+    found
 }
 
 /// Takes a key in the list of keys.
 pub(super) fn help(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let scene = keys::scene(model);
     let Some(Over::Help(help)) = &mut model.over else { return Vec::new() };
-    let last = found(help).len().saturating_sub(1);
+    let last = found(help, scene).len().saturating_sub(1);
     match key.code {
         KeyCode::Esc => model.over = None,
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => model.over = None,
@@ -32,7 +34,7 @@ pub(super) fn help(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         KeyCode::PageUp => help.row = help.row.saturating_sub(JUMP),
         KeyCode::PageDown => help.row = (help.row + JUMP).min(last),
         KeyCode::Enter => {
-            let Some(binding) = found(help).get(help.row).copied() else { return Vec::new() };
+            let Some(binding) = found(help, scene).get(help.row).copied() else { return Vec::new() };
             model.over = None;
             if binding.scenes.contains(&scene) {
                 return super::act(model, binding.action);

@@ -46,6 +46,12 @@ fn board(model: &mut Model, answer: Answer<Seen>) {
 }
 
 fn acted(model: &mut Model, answer: Answer<String>) {
+    if let Some(Loaded::Here(review)) = model.page.as_mut().map(|page| &mut page.review)
+        && std::mem::take(&mut review.sending)
+        && answer.is_ok()
+    {
+        review.comments.clear();
+    }
     match answer {
         Ok(said) => {
             if let Some(undo) = model.asked.take() {

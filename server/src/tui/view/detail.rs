@@ -43,7 +43,7 @@ fn title(model: &Model, story: &StoryView) -> String {
 pub(super) fn tries(model: &Model, story: &StoryView) -> String {
     match model.seen.as_ref().map_or(0, |seen| seen.tries) {
         0 => format!("try {}", story.attempt),
-        of => format!("try {}/{of}", story.attempt),
+        of => format!("try {}/{of}", story.attempt.min(of)),
     }
 }
 

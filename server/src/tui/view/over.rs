@@ -107,7 +107,8 @@ pub(in crate::tui) fn menu_row_at(model: &Model, x: u16, y: u16) -> Option<usize
 }
 
 fn list(model: &Model, help: &Help, buffer: &mut Buffer) -> (u16, u16) {
-    let found = found(help);
+    let scene = keys::scene(model);
+    let found = found(help, scene);
     let area = middle(model, keys::KEYS.len() + 3);
     wipe(buffer, area);
     let title = "Keys · type to search, Enter runs";
@@ -118,7 +119,6 @@ fn list(model: &Model, help: &Help, buffer: &mut Buffer) -> (u16, u16) {
     put(buffer, (cursor, y), 20, &help.line.text()[help.line.before().len()..], Style::new());
     let rows = usize::from(area.height.saturating_sub(3));
     let top = help.row.saturating_sub(rows.saturating_sub(1)).min(found.len().saturating_sub(rows));
-    let scene = keys::scene(model);
     for (n, binding) in found.iter().enumerate().skip(top).take(rows) {
         let line = y + 1 + cells(n - top);
         let here = binding.scenes.contains(&scene);
