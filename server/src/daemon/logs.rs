@@ -90,7 +90,7 @@ fn page_of(file: &mut std::fs::File, kind: Log, at: LogAt) -> io::Result<Output>
     let size = file.metadata()?.len();
     let end = if let LogAt::Before(end) = at { end.min(size) } else { size };
     let mut len = LEAF_LEN;
-    // A line may be longer than a piece: then the piece is as long as that.
+    // A line may be longer than a piece: then the piece is as long as that, and shows more than what is beside it.
     loop {
         let from = if let LogAt::From(from) = at { from.min(size) } else { end.saturating_sub(len) };
         file.seek(SeekFrom::Start(from))?;
@@ -99,7 +99,7 @@ fn page_of(file: &mut std::fs::File, kind: Log, at: LogAt) -> io::Result<Output>
         let whole = whole_lines(&bytes, from, matches!(at, LogAt::From(_)), end);
         let (skipped, kept) = if len >= LINE_LEAF_MAX {
             whole.unwrap_or((0, bytes.len()))
-        } else if let Some(whole) = whole {
+        } else if let Some(whole) = whole.filter(|(begin, stop)| (stop - begin) * 2 >= bytes.len()) {
             whole
         } else {
             len *= 4;
@@ -292,14 +292,14 @@ mod tests {
         assert_eq!((found.lines, found.cut), (11, false));
         let first = page(LogAt::From(found.pieces[0].0));
         assert!(first.text.contains("line 1999\n"));
-        // A line that is longer than a piece is whole all the same, forth and back.
+        // A line that is longer than a piece is whole all the same, and a short one beside it is no page of its own.
         std::fs::write(temp.path().join("r.long.log"), format!("a\n{}\nb\n", "x".repeat(300_000)))
             .expect("written");
         let long = |at| super::page(&log, "r", Some("long"), at).expect("a log");
         let (first, last) = (long(LogAt::From(0)), long(LogAt::End));
-        assert_eq!((first.text.as_str(), last.text.as_str()), ("a\n", "b\n"));
-        let (second, before) = (long(LogAt::From(first.next)), long(LogAt::Before(last.from)));
-        assert_eq!((second.text.len(), second.next), (300_003, second.size));
+        assert_eq!((first.text.len(), first.next), (300_005, first.size));
+        assert_eq!((last.text.len(), last.from), (300_005, 0));
+        let before = long(LogAt::Before(last.size - 2));
         assert_eq!((before.text.len(), before.from), (300_003, 0));
         assert!(
             find(&log, "r", Some("lint"), "x").is_err() && super::page(&log, "r", None, LogAt::End).is_err()
