@@ -55,7 +55,7 @@ fn comments_are_gathered_and_sent_back_as_one_text() {
     desk.press("R");
     let text = "- src/a.rs:2 (removed): calls for a test\n- b.md:5 (removed): Why?".to_owned();
     let sent = Effect::Act(Request::Reject { story: "57_story_invoices".to_owned(), text });
-    assert_eq!(desk.done(), [sent.clone()]);
+    assert_eq!(desk.done(), std::slice::from_ref(&sent));
     let trouble = Trouble { said: "busy".to_owned(), hint: None };
     desk.take(Msg::Acted(Err(trouble)));
     assert!(desk.screen().contains("● Why?"), "what was not taken is kept");
