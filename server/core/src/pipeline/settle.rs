@@ -145,8 +145,11 @@ impl Pipeline {
         {
             let since =
                 if track.shown.is_none() && track.memory.entered.0 > 0 { track.memory.entered } else { wall };
-            track.shown = Some((state, since));
-            self.look_changed(id);
+            // What is shown for the first time was told of when its file was seen.
+            let is_change = track.shown.replace((state, since)).is_some();
+            if is_change {
+                self.look_changed(id);
+            }
         }
     }
 }
