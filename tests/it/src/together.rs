@@ -151,8 +151,10 @@ fn a_branch_that_rewrites_the_gates_is_judged_by_those_of_the_main_checkout_and_
     let daemon = project.up();
     daemon.wait_state("1_story_a", State::Blocked);
     // What is protected goes to a person, whatever `qa` says; the person's move approves it.
-    let guarded = daemon.wait_state("2_story_b", State::Review);
-    assert!(guarded.reason.as_deref().is_some_and(|why| why.contains("project.toml")), "{guarded:?}");
+    daemon.wait_story("2_story_b", "waits for a person because of project.toml", |story| {
+        story.state == State::Review
+            && story.reason.as_deref().is_some_and(|why| why.contains("project.toml"))
+    });
     daemon.wait_text("2_story_b", "review_hold: true");
     assert_eq!(project.base(), from);
     project.mv("2_story_b", Stage::Qa, Stage::Merge);
