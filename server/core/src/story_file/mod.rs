@@ -5,11 +5,9 @@
 pub mod doc;
 mod keys;
 mod names;
-mod new;
 
 pub use doc::{Criterion, Doc};
 pub use names::{NameKind, classify_name, path_of};
-pub use new::{new_body, new_id, new_text};
 
 use crate::front_matter::lines::{one_line, place_of};
 use crate::front_matter::{FILE_BYTES_MAX, fence, yaml};
