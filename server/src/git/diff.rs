@@ -22,6 +22,9 @@ pub struct DiffOrder {
     pub ignore_space: bool,
 }
 
+/// What of a branch is a story's work: all but the board.
+const WORK: [&str; 3] = ["--", ".", ":(top,exclude,literal).storkit/work"];
+
 /// A commit of a story's branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -64,8 +67,7 @@ pub fn diff(repo: &Repo, order: &DiffOrder) -> Result<String, GitError> {
     if order.ignore_space {
         git = git.arg("--ignore-all-space");
     }
-    let paths = ["--", ".", ":(top,exclude,literal).storkit/work"];
-    let output = git.args([base.as_str(), tree.as_str()]).args(paths).run()?;
+    let output = git.args([base.as_str(), tree.as_str()]).args(WORK).run()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -73,8 +75,7 @@ pub fn diff(repo: &Repo, order: &DiffOrder) -> Result<String, GitError> {
 pub fn diff_size(repo: &Repo, base: &Oid, tip: &Oid) -> Result<(usize, usize, usize), GitError> {
     let Some(base) = repo.objects().merge_base(base, tip)? else { return Ok((0, 0, 0)) };
     let git = repo.git().args(["diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"]);
-    let paths = ["--", ".", ":(top,exclude,literal).storkit/work"];
-    let output = git.args([base.as_str(), tip.as_str()]).args(paths).run()?;
+    let output = git.args([base.as_str(), tip.as_str()]).args(WORK).run()?;
     let text = String::from_utf8_lossy(&output.stdout);
     // `12\t3\tpath`; a binary file has `-` for its lines.
     let count = |sum: (usize, usize, usize), line: &str| {
