@@ -15,6 +15,7 @@ use super::style::{self, paint};
 use super::text::clean;
 use super::{Context, ask, find};
 use crate::agents::transcript::Transcript;
+use crate::gates;
 use crate::ledger::{RunRow, runs_of_logs};
 use crate::sys::fs::last_lines;
 
@@ -81,17 +82,10 @@ pub(super) fn choose<'a>(
 }
 
 fn show_gate(out: Out, folder: &Path, run: &RunRow, gate: &str, raw: bool) -> Outcome {
-    let mut logs: Vec<(std::time::SystemTime, PathBuf)> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| {
-            let name = entry.file_name();
-            let rest = name.to_str().and_then(|name| name.strip_prefix(run.run.as_str()));
-            let rest = rest.and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".log"));
-            rest.is_some_and(|rest| gate.is_empty() || rest == gate || rest.ends_with(&format!(".{gate}")))
-        })
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+    let is_meant = |round: &str| gate.is_empty() || round == gate || round.ends_with(&format!(".{gate}"));
+    let mut logs: Vec<(std::time::SystemTime, PathBuf)> = gates::logs(folder, &run.run)
+        .filter(|(round, _)| is_meant(round))
+        .filter_map(|(_, entry)| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     logs.sort();
     let (_, path) = logs.pop().ok_or_else(|| {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::agents::text::plain;
 use crate::agents::transcript::Transcript;
+use crate::gates;
 use crate::http::{Found, LogAt, Printed};
 use crate::mcp::{Output, Wanted};
 use crate::sys::fs::last_lines;
@@ -130,7 +131,7 @@ pub(super) fn printed(log: &Path, run: &str) -> Printed {
     let short = |line: &&str| line.chars().take(LINE_LEN_MAX).collect();
     Printed {
         transcript: lines[from..].iter().map(short).collect(),
-        gates: gates(log, run),
+        gates: printed_by_gates(log, run),
         cut: skipped > 0 || from > 0,
     }
 }
@@ -142,7 +143,7 @@ pub(super) fn activity(log: &Path) -> Option<String> {
 }
 
 /// The gates of a run and the end of what each printed, in the order in which they ran.
-fn gates(log: &Path, run: &str) -> Vec<(String, String)> {
+fn printed_by_gates(log: &Path, run: &str) -> Vec<(String, String)> {
     let mut found: Vec<(SystemTime, String, PathBuf)> = rounds(log, run)
         .filter_map(|(round, path)| Some((path.metadata().ok()?.modified().ok()?, round, path)))
         .collect();
@@ -162,14 +163,12 @@ fn gate_log(log: &Path, run: &str, gate: &str) -> Option<PathBuf> {
     logs.max().map(|(_, path)| path)
 }
 
-/// The gates' logs beside a run's, by what they are named for: `<run>.<gate>.log` and `<run>.<gate>-2.log`.
+/// The gates' logs beside a run's, by their rounds.
 fn rounds(log: &Path, run: &str) -> impl Iterator<Item = (String, PathBuf)> {
-    let entries = log.parent().and_then(|folder| std::fs::read_dir(folder).ok());
-    entries.into_iter().flatten().flatten().filter_map(move |entry| {
-        let name = entry.file_name();
-        let round = name.to_str()?.strip_prefix(run)?.strip_prefix('.')?.strip_suffix(".log")?;
-        entry.file_type().ok()?.is_file().then(|| (round.to_owned(), entry.path()))
-    })
+    log.parent()
+        .into_iter()
+        .flat_map(move |folder| gates::logs(folder, run))
+        .filter_map(|(round, entry)| entry.file_type().ok()?.is_file().then(|| (round, entry.path())))
 }
 
 /// What a gate printed, as text.

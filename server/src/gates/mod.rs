@@ -7,6 +7,7 @@
 mod expect;
 mod shell;
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -118,13 +119,19 @@ fn log_path(round: &GateRound<'_>, context: &ShellContext<'_>, gate: &Gate) -> P
 /// How many gates after a run were begun in the round that is held since then: so many have a log of it in `log_dir`.
 pub fn begun(log_dir: &Path, run: &str, since: Timestamp) -> usize {
     let Some(since) = SystemTime::from(since).checked_sub(CLOCK_SLACK) else { return 0 };
-    let Ok(logs) = std::fs::read_dir(log_dir) else { return 0 };
-    let of_gate = |name: &str| name.strip_prefix(run)?.strip_prefix('.')?.strip_suffix(".log").map(|_| ());
-    let is_of_round = |entry: &std::fs::DirEntry| {
-        entry.file_name().to_str().and_then(of_gate).is_some()
-            && entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| at >= since)
-    };
-    logs.flatten().filter(is_of_round).count()
+    let is_of_round =
+        |entry: &DirEntry| entry.metadata().and_then(|data| data.modified()).is_ok_and(|at| at >= since);
+    logs(log_dir, run).filter(|(_, entry)| is_of_round(entry)).count()
+}
+
+/// What lies in `log_dir` under the name of a gate's log after a run, each with its round: `<gate>`, `<gate>-2`.
+pub fn logs(log_dir: &Path, run: &str) -> impl Iterator<Item = (String, DirEntry)> {
+    let entries = std::fs::read_dir(log_dir).into_iter().flatten().flatten();
+    entries.filter_map(move |entry| {
+        let name = entry.file_name();
+        let round = name.to_str()?.strip_prefix(run)?.strip_prefix('.')?.strip_suffix(".log")?;
+        Some((round.to_owned(), entry))
+    })
 }
 
 fn safe_name(name: &str) -> String {
